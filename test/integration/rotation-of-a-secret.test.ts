@@ -35,10 +35,9 @@ const look = blockOf("Look at the watchers", "sh");
 const [lookAgain, wait] = codeBlocks(rotation, "Wait for the watchers", "sh") as [string, string];
 const [destroy, lookAtLast] = codeBlocks(rotation, "Destroy the old version", "sh") as [string, string];
 
-/** The line that the page shows for a block. */
+/** The line of `coffer describe` that the page shows. */
 function shownBelow(heading: string): string {
-  const [, line] = new RegExp(`^## ${heading}$.*?^\`\`\`\n(.*?)\n\`\`\`$`, "ms").exec(rotation.text)!;
-  return line!;
+  return blockOf(heading, "").trimEnd();
 }
 
 const OPERATOR = "spiffe://example.org/ns/ops/sa/rotation";
