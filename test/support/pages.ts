@@ -53,8 +53,8 @@ function withoutCodeBlocks(text: string): string {
 }
 
 /**
- * The code blocks of one language below a heading, up to the next heading; "" is the language of output. Throws if the page has no such heading, or
- * no such block below it.
+ * The code blocks of one language below a heading, up to the next heading; "" is the language of output. Throws if the
+ * page has no such heading, or no such block below it.
  */
 export function codeBlocks({ path, text }: Page, heading: string, language: string): string[] {
   const [, below] = text.split(new RegExp(`^#+ ${heading}$`, "m"));
