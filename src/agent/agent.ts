@@ -101,7 +101,7 @@ export class Agent {
     const stop = new AbortController();
     const ended = AbortSignal.any([signal, stop.signal]);
     const parts = [this.#follow(ended), ...this.#workers.map((worker) => worker.run(ended))];
-    // The end of one part ends all, and a command that runs is waited for.
+    // When one part ends, all others end. A worker ends only after the command that it runs.
     const results = await Promise.allSettled(parts.map((part) => part.finally(() => stop.abort())));
     this.#contact.close();
     this.#expiries.close();

@@ -1,4 +1,4 @@
-import type { ParsedNode } from "yaml";
+import { type ParsedNode, isMap, isSeq } from "yaml";
 import type { SecretDocument } from "../files/secret-document.ts";
 
 /** Returns the value of a text. Throws an Error whose message says what is expected. */
@@ -11,8 +11,21 @@ export class ConfigFields {
   readonly #values: ReadonlyMap<string, ParsedNode>;
   readonly #what: string;
 
-  /** `what` names the mapping in messages, such as "a target". Keys that are not `known` are problems. */
-  constructor(document: SecretDocument, node: ParsedNode, what: string, known: readonly string[]) {
+  /**
+   * Reads a mapping; undefined if the node is none. `what` names it in messages, such as "a target". Keys that are not
+   * `known` are problems.
+   */
+  static read(
+    document: SecretDocument,
+    node: ParsedNode,
+    what: string,
+    known: readonly string[],
+  ): ConfigFields | undefined {
+    if (isMap(node)) return new ConfigFields(document, node, what, known);
+    return document.reject(node, `${what} must be a mapping of keys to values`);
+  }
+
+  private constructor(document: SecretDocument, node: ParsedNode, what: string, known: readonly string[]) {
     this.#document = document;
     this.#node = node;
     this.#what = what;
@@ -51,7 +64,7 @@ export class ConfigFields {
     const node = this.#values.get(key);
     if (node === undefined) return this.#missing(key) ?? [];
     const items = this.#document.items(node, key);
-    if (items.length === 0) this.reject(`${key} must have at least one item`, key);
+    if (isSeq(node) && items.length === 0) this.reject(`${key} must have at least one item`, key);
     return items;
   }
 
@@ -70,12 +83,10 @@ export class ConfigFields {
   /** The fields of a mapping; undefined if there is no such key. */
   fields(key: string, known: readonly string[]): ConfigFields | undefined {
     const node = this.#values.get(key);
-    return node === undefined ? undefined : new ConfigFields(this.#document, node, key, known);
+    return node === undefined ? undefined : ConfigFields.read(this.#document, node, key, known);
   }
 
-  /**
-   * The one key of `keys` that the mapping has. Anything but exactly one is a problem.
-   */
+  /** The one key of `keys` that the mapping has. Anything but exactly one is a problem. */
   oneOf<Key extends string>(keys: readonly Key[]): Key | undefined {
     const [one, second] = keys.filter((key) => this.has(key));
     if (one === undefined) return this.reject(`${this.#what} needs one of the keys ${keys.join(", ")}`);

@@ -38,8 +38,9 @@ function templatesBeside(path: string, read: ReadText): ReadText {
   return (file) => read(resolve(dirname(path), file));
 }
 
-function configOf(document: SecretDocument, root: ParsedNode, read: ReadText): AgentConfig {
-  const fields = new ConfigFields(document, root, "the file", KEYS);
+function configOf(document: SecretDocument, root: ParsedNode, read: ReadText): AgentConfig | undefined {
+  const fields = ConfigFields.read(document, root, "the file", KEYS);
+  if (fields === undefined) return undefined;
   const targets = fields.items("targets").flatMap((node): PlacedTarget[] => {
     const target = readTarget(document, node, read);
     return target === undefined ? [] : [{ node, target }];

@@ -2,15 +2,7 @@ import { basename } from "node:path";
 import type { ParsedNode } from "yaml";
 import { parseChoice, parseDuration, parseFilePath } from "../config/value.ts";
 import type { SecretDocument } from "../files/secret-document.ts";
-import type {
-  Reaction,
-  Contents,
-  FileConfig,
-  ContentSource,
-  TargetPlace,
-  SignalReceiver,
-  TargetConfig,
-} from "./agent-config.ts";
+import type { Reaction, Contents, FileConfig, ContentSource, SignalReceiver, TargetConfig } from "./agent-config.ts";
 import { ConfigFields } from "./config-fields.ts";
 import * as parse from "./config-values.ts";
 import type { ReadText } from "./read-text.ts";
@@ -32,10 +24,12 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 
 /** Reads one target. Records its problems in the document, and returns undefined if it has no name or no place. */
 export function readTarget(document: SecretDocument, node: ParsedNode, read: ReadText): TargetConfig | undefined {
-  const fields = new ConfigFields(document, node, "a target", TARGET_KEYS);
+  const fields = ConfigFields.read(document, node, "a target", TARGET_KEYS);
+  if (fields === undefined) return undefined;
   const name = fields.required("name", parse.parseTargetName);
-  const place = placeOf(fields);
-  const contents = place && contentsOf(document, fields, place, read);
+  const kind = fields.oneOf(["file", "directory"]);
+  const path = kind && fields.optional(kind, parse.parseDestination);
+  const contents = kind === "file" ? contentOf(fields, path, read) : kind && contentsOf(document, fields, read);
   const target = {
     rights: {
       mode: fields.optional("mode", parse.parseFileMode) ?? DEFAULT_MODE,
@@ -47,28 +41,19 @@ export function readTarget(document: SecretDocument, node: ParsedNode, read: Rea
     whenGone: fields.optional("when_gone", parseChoice(["keep", "remove"] as const)) ?? "keep",
     removeAfterOutageMs: fields.optional("remove_after_outage", parseDuration),
   } as const;
-  return name === undefined || place === undefined || contents === undefined
-    ? undefined
-    : { name, place, contents, ...target };
+  if (name === undefined || kind === undefined || path === undefined || contents === undefined) return undefined;
+  return { name, place: { kind, path }, contents, ...target };
 }
 
-function placeOf(fields: ConfigFields): TargetPlace | undefined {
-  const kind = fields.oneOf(["file", "directory"]);
-  const path = kind && fields.optional(kind, parse.parseDestination);
-  return kind === undefined || path === undefined ? undefined : { kind, path };
+/** The only file of a target with the key `file`. */
+function contentOf(fields: ConfigFields, path: string | undefined, read: ReadText): Contents | undefined {
+  fields.refuse(["files"], "belongs to a directory");
+  const source = sourceOf(fields, read);
+  return source && { kind: "files", files: [{ name: basename(path ?? ""), source, mode: undefined }] };
 }
 
-function contentsOf(
-  document: SecretDocument,
-  fields: ConfigFields,
-  place: TargetPlace,
-  read: ReadText,
-): Contents | undefined {
-  if (place.kind === "file") {
-    fields.refuse(["files"], "belongs to a directory");
-    const source = sourceOf(fields, read);
-    return source && { kind: "files", files: [{ name: basename(place.path), source, mode: undefined }] };
-  }
+/** The files of a target with the key `directory`. */
+function contentsOf(document: SecretDocument, fields: ConfigFields, read: ReadText): Contents | undefined {
   const reason = "belongs to a file, in the list files";
   fields.refuse(["key", "decode", "template", "template_file", "secrets"], reason);
   const kind = fields.oneOf(["files", "secret"]);
@@ -81,7 +66,8 @@ function contentsOf(
 function filesOf(document: SecretDocument, fields: ConfigFields, read: ReadText): readonly FileConfig[] {
   const seen = new Set<string>();
   return fields.items("files").flatMap((node) => {
-    const file = new ConfigFields(document, node, "a file", FILE_KEYS);
+    const file = ConfigFields.read(document, node, "a file", FILE_KEYS);
+    if (file === undefined) return [];
     const name = file.required("file", parse.parseFileName);
     const source = sourceOf(file, read);
     const mode = file.optional("mode", parse.parseFileMode);

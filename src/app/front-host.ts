@@ -5,6 +5,7 @@ import type { CallCounters } from "../observability/call-counters.ts";
 import type { LogSink } from "../observability/logger.ts";
 import type { Publication } from "../store/publication.ts";
 import type { SecretStore } from "../store/secret-store.ts";
+import type { WatcherVersions } from "../store/watch-registry.ts";
 import type { StoreClock } from "../store/store-clock.ts";
 import type { Resources } from "./resources.ts";
 
@@ -21,6 +22,8 @@ export interface FrontParts {
 export interface FrontHost {
   /** What the store publishes to. */
   readonly publication: Publication;
+  /** Which versions the watchers of all fronts use. */
+  readonly watchers: WatcherVersions;
   /** The store's clock, whose memory the threads of the fronts share. */
   readonly clock: StoreClock;
   /** The fronts in other threads; undefined if there are none. */

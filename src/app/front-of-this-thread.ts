@@ -9,12 +9,14 @@ import { BoundedChanges, MAX_UNANSWERED_CHANGES } from "../store/bounded-changes
 import { ownMemory } from "../store/publication.ts";
 import type { SecretStore } from "../store/secret-store.ts";
 import { StoreClock } from "../store/store-clock.ts";
+import { VersionsInUse } from "../watch/versions-in-use.ts";
 import { WatchHub } from "../watch/watch-hub.ts";
 import type { FrontHost, FrontParts } from "./front-host.ts";
 
 /** One front, in the thread that has the store. It reads the memory of the store, and nothing is sent anywhere. */
 export class FrontOfThisThread implements FrontHost {
   readonly publication = ownMemory();
+  readonly watchers: VersionsInUse;
   readonly clock: StoreClock;
   readonly remote = undefined;
   readonly #parts: FrontParts;
@@ -23,6 +25,8 @@ export class FrontOfThisThread implements FrontHost {
 
   constructor(parts: FrontParts) {
     this.#parts = parts;
+    const { policy } = parts.resources;
+    this.watchers = new VersionsInUse({ memory: this.publication.memory, authorizer: () => policy.current });
     this.clock = new StoreClock(parts.timers);
     this.#limited = limitLines(parts.log, parts.timers);
   }
@@ -40,6 +44,7 @@ export class FrontOfThisThread implements FrontHost {
       random: secureRandom,
       authorizer: () => policy.current,
       catchUp: () => {},
+      registry: this.watchers,
     });
     policy.onChange(() => watches.policyChanged());
     const front = new Front({
@@ -49,6 +54,7 @@ export class FrontOfThisThread implements FrontHost {
       authorizer: () => policy.current,
       secrets: store,
       watches,
+      watchers: this.watchers,
       changes: new BoundedChanges(store, MAX_UNANSWERED_CHANGES),
       sealer: resources.storage.sealer,
       calls: createCallLog(log, this.#limited, counters),

@@ -12,26 +12,37 @@ import type { SecretStore } from "../store/secret-store.ts";
 import { StoreClock, storeClockMemory } from "../store/store-clock.ts";
 import { Feed } from "../threads/feed.ts";
 import { portOf } from "../threads/port.ts";
+import { type RegistryPort, WatchRegistryServer } from "../threads/watch-registry-server.ts";
+import { VersionsInUse } from "../watch/versions-in-use.ts";
 import { PublicationProgress } from "../threads/publication-progress.ts";
 import type { FrontHost, FrontParts } from "./front-host.ts";
 
 /** Several fronts, each in a thread of its own with a replica of the store's memory. */
 export class FrontThreads implements FrontHost {
   readonly publication: Feed;
+  readonly watchers: VersionsInUse;
   readonly clock: StoreClock;
   readonly remote: Fronts;
   readonly #fronts: readonly RemoteFront[];
+  readonly #registryPorts: readonly RegistryPort[];
+  #registries: readonly WatchRegistryServer[] = [];
 
   constructor(parts: FrontParts, delays: SharedDelays) {
     const { config, timers } = parts;
     const { threads } = config;
     const progress = PublicationProgress.of(threads);
-    const feeds = Array.from({ length: threads }, () => new MessageChannel());
+    const channels = Array.from({ length: threads }, () => ({
+      feed: new MessageChannel(),
+      registry: new MessageChannel(),
+    }));
     this.publication = new Feed(
-      feeds.map(({ port1 }) => portOf(port1)),
+      channels.map(({ feed }) => portOf(feed.port1)),
       progress,
       timers,
     );
+    const { policy } = parts.resources;
+    this.watchers = new VersionsInUse({ memory: this.publication.memory, authorizer: () => policy.current });
+    this.#registryPorts = channels.map(({ registry }) => portOf(registry.port1));
     const clock = storeClockMemory();
     this.clock = new StoreClock(timers, clock);
     const shared = {
@@ -42,13 +53,13 @@ export class FrontThreads implements FrontHost {
       unanswered: unansweredMemory(),
       clock,
     };
-    const descriptors = descriptorPorts(threads);
+    const allDescriptors = descriptorPorts(threads);
     this.#fronts = startAll(
-      feeds.map(
-        ({ port2: feed }, number) =>
-          () =>
-            startFront(parts, { ...shared, number, feed, descriptors: descriptors[number] ?? new Map() }),
-      ),
+      channels.map((channel, number) => () => {
+        const descriptors = allDescriptors[number] ?? new Map<number, MessagePort>();
+        const { feed, registry } = channel;
+        return startFront(parts, { ...shared, number, feed: feed.port2, registry: registry.port2, descriptors });
+      }),
     );
     const [first, ...others] = this.#fronts;
     if (first === undefined) throw new RangeError("a server has at least one front");
@@ -57,12 +68,14 @@ export class FrontThreads implements FrontHost {
 
   async connect(store: SecretStore): Promise<Fronts> {
     this.publication.serve(store);
+    this.#registries = this.#registryPorts.map((port) => new WatchRegistryServer(port, this.watchers));
     await Promise.all(this.#fronts.map((front) => front.ready()));
     return this.remote;
   }
 
   async close(): Promise<void> {
     await this.remote.close();
+    for (const registry of this.#registries) registry.close();
     this.publication.close();
   }
 }

@@ -183,8 +183,8 @@ export class Startup {
       checkpoints.committed();
     };
     const observer = { committed, queued: (seconds: number) => metrics.waited(seconds), failed: onFailed };
-    const { clock, publication } = host;
-    return loadStore(storage, { log, timers, metrics, observer, clock, limits: config, publication });
+    const { clock, publication, watchers } = host;
+    return loadStore(storage, { log, timers, metrics, observer, clock, limits: config, publication, watchers });
   }
 
   #beginSweeps(store: SecretStore): Sweeper {

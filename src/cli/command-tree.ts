@@ -68,6 +68,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "show or change the settings of a secret",
     load: async () => (await import("./commands/metadata.ts")).addMetadata,
   },
+  watch: {
+    summary: "print each change of secrets",
+    load: async () => (await import("./commands/watch.ts")).addWatch,
+  },
   run: {
     summary: "run a command with secrets in its environment",
     load: async () => (await import("./commands/run.ts")).addRun,

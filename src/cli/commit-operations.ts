@@ -50,10 +50,13 @@ async function readOperation({ kind, fields }: FileOperation, values: CommitValu
       return { kind, path, set: await readContent(fields, values), remove, expectedVersion };
     }
     case "delete":
-    case "undelete":
     case "destroy": {
+      const { path = "", versions, require_converged: requireConverged } = fields;
+      return { kind, path, versions: named(versions), requireConverged, expectedVersion };
+    }
+    case "undelete": {
       const { path = "", versions } = fields;
-      return { kind, path, versions: versions?.length === 0 ? undefined : versions, expectedVersion };
+      return { kind, path, versions: named(versions), expectedVersion };
     }
     case "restore": {
       const { path = "", version = 0 } = fields;
@@ -74,6 +77,11 @@ async function readOperation({ kind, fields }: FileOperation, values: CommitValu
       return { kind, path, ...settings, expectedVersion };
     }
   }
+}
+
+/** The client has no empty list of versions. In a commit file, as in coffer.proto, it means the newest version. */
+function named(versions: readonly number[] | undefined): readonly number[] | undefined {
+  return versions?.length === 0 ? undefined : versions;
 }
 
 async function readContent(

@@ -3,7 +3,10 @@ import type { ContentEntry } from "../domain/content.ts";
 import { CommandFailed } from "./command-failed.ts";
 
 /** The entry of `key`, or all entries if `key` is undefined. Throws CommandFailed when the secret has no such key. */
-export function entriesOf({ path, version, content }: Secret, key: string | undefined): readonly ContentEntry[] {
+export function entriesOf(
+  { path, version, content }: Pick<Secret, "path" | "version" | "content">,
+  key: string | undefined,
+): readonly ContentEntry[] {
   if (key === undefined) return content.entries();
   const selected = content.entries().filter((entry) => entry.key === key);
   if (selected.length === 0)

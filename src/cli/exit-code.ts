@@ -17,7 +17,7 @@ export const ExitCode = {
   usage: 2,
   notFound: 3,
   denied: 4,
-  /** The secret has changed: read it again before another attempt. */
+  /** The secret has changed: read it again before another attempt. Or its watchers do not use its newest version yet. */
   conflict: 5,
   /** There was no response, or the server is not ready. Nothing was changed, so a retry is safe. */
   unavailable: 6,
@@ -43,6 +43,7 @@ const BY_REASON: Readonly<Partial<Record<Reason, ExitCode>>> = {
   VERSION_MISMATCH: ExitCode.conflict,
   CONTENTION: ExitCode.conflict,
   CAS_REQUIRED: ExitCode.usage,
+  NOT_CONVERGED: ExitCode.conflict,
   BUDGET_EXCEEDED: ExitCode.unavailable,
 };
 

@@ -36,9 +36,6 @@ export function shownValue({ kind, value }: ContentEntry): string {
 /** A secret as an object for JSON. The fields have the names of coffer.proto; binary values are in base64. */
 export function secretDocument(secret: Secret, entries: readonly ContentEntry[]): object {
   const { path, version, revision, createTime, expireTime, storeRevision } = secret;
-  const of = (kind: ContentEntry["kind"], show: (value: Uint8Array) => string) =>
-    // fromEntries creates own properties, so the key "__proto__" does not change the prototype.
-    Object.fromEntries(entries.filter((entry) => entry.kind === kind).map(({ key, value }) => [key, show(value)]));
   return {
     path,
     version,
@@ -46,6 +43,16 @@ export function secretDocument(secret: Secret, entries: readonly ContentEntry[])
     create_time: showTime(createTime),
     ...(expireTime !== undefined && { expire_time: showTime(expireTime) }),
     store_revision: storeRevision,
+    ...valueFields(entries),
+  };
+}
+
+/** The values of a secret as fields of an object for JSON. */
+export function valueFields(entries: readonly ContentEntry[]): object {
+  const of = (kind: ContentEntry["kind"], show: (value: Uint8Array) => string) =>
+    // fromEntries creates own properties, so the key "__proto__" does not change the prototype.
+    Object.fromEntries(entries.filter((entry) => entry.kind === kind).map(({ key, value }) => [key, show(value)]));
+  return {
     data: of("text", text),
     binary_data: of("binary", (value) => Buffer.from(value).toString("base64")),
   };

@@ -1,4 +1,5 @@
 import { ClientError } from "../client/client-error.ts";
+import type { Reason } from "../contract/reasons.ts";
 import { processTimers } from "../domain/timers.ts";
 import { type ProgressOutput, withProgress } from "./progress.ts";
 
@@ -22,12 +23,16 @@ export async function change<Response>(
 const waiting = (seconds: number) => `waiting for the server to commit the change: ${seconds} s`;
 
 function consequence({ applied, reason, requestId }: ClientError): string {
-  if (applied === "no") return reason === "CAS_REQUIRED" ? CAS_REQUIRED : "nothing was changed";
+  if (applied === "no") return (reason && ADVICE[reason]) ?? "nothing was changed";
   const again = requestId === undefined ? "retry with --expected-version" : `retry with --request-id ${requestId}`;
   return `the change may have been applied: check with coffer describe, or ${again}`;
 }
 
-const CAS_REQUIRED = "nothing was changed: see the latest version with coffer describe, and use --expected-version";
+/** What to do about a change that was refused. */
+const ADVICE: Readonly<Partial<Record<Reason, string>>> = {
+  CAS_REQUIRED: "nothing was changed: see the latest version with coffer describe, and use --expected-version",
+  NOT_CONVERGED: "nothing was changed: see the watchers with coffer describe",
+};
 
 function detailsOf({ reason, metadata, failure, retryDelayMs, applied, requestId }: ClientError) {
   return { metadata, retryDelayMs, applied, requestId, ...(reason && { reason }), ...(failure && { failure }) };

@@ -14,6 +14,9 @@ export interface UnknownVariable {
  */
 const SET_BY_PLATFORMS = /_SERVICE_|_PORT(_|$)/;
 
+/** Variables of the command of `coffer watch --exec`, which may be another `coffer`. */
+const OF_CHANGES: ReadonlySet<string> = new Set(["COFFER_PATH", "COFFER_VERSION", "COFFER_STATE"]);
+
 /** Variables of the test suite. Its tests run this program, which inherits them. */
 const OF_TESTS = /^COFFER_TEST_/;
 
@@ -38,7 +41,8 @@ export function describeUnknown({ name, nearest }: UnknownVariable): string {
 }
 
 function isOurs(name: string): boolean {
-  return name.startsWith("COFFER_") && !SET_BY_PLATFORMS.test(name) && !OF_TESTS.test(name);
+  const isForeign = SET_BY_PLATFORMS.test(name) || OF_TESTS.test(name) || OF_CHANGES.has(name);
+  return name.startsWith("COFFER_") && !isForeign;
 }
 
 /**

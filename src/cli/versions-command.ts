@@ -14,31 +14,35 @@ interface VersionsCommand {
   readonly idle: string;
   /** Whether the change can't be undone, so that the command asks first. */
   readonly isFinal?: boolean;
+  /** Whether the change removes versions, so that it can require that no watcher uses them. */
+  readonly isRemoval?: boolean;
 }
 
 interface VersionsFlags {
   readonly versions?: readonly number[];
   readonly yes?: boolean;
+  readonly requireConverged?: boolean;
 }
 
 /** Adds a command that changes the state of versions, by default of the newest one. */
 export function addVersionsCommand(
   program: Command,
   world: World,
-  { kind, description, done, idle, isFinal = false }: VersionsCommand,
+  { kind, description, done, idle, isFinal = false, isRemoval = false }: VersionsCommand,
 ): void {
   const command = program.command(`${kind} <path>`).description(description);
   addExpectedVersion(addVersions(command), "this is the latest version");
+  if (isRemoval) command.option("--require-converged", "only if every watcher uses the newest version");
   if (isFinal) addYes(command);
   changesStore(command, world, {
     run: async ({ client, options, attempt }) => {
       const [path] = command.processedArgs as [string];
-      const { versions, yes } = command.opts<VersionsFlags>();
+      const { versions, yes, requireConverged } = command.opts<VersionsFlags>();
       if (isFinal) {
         const { confirm } = await import("./confirmation.ts");
         await confirm(`${kind} ${versionList(versions)} of ${path}`, { yes }, world);
       }
-      return attempt(() => client[kind](path, { ...options, versions }));
+      return attempt(() => client[kind](path, { ...options, versions, ...(requireConverged && { requireConverged }) }));
     },
     show: ({ path, versions }) =>
       `${path} ${done} ${versions.length === 0 ? `nothing: ${idle}` : `version ${versions.join(", ")}`}\n`,

@@ -74,6 +74,15 @@ export const MAX_BATCH_PATHS = 256;
 /** The maximum number of paths and prefixes in one Watch. */
 export const MAX_WATCHED = 128;
 
+/** The maximum number of paths for which the caller of one Watch may report a version. */
+export const MAX_REPORTED_PATHS = 10_000;
+
+/** The maximum number of these paths in all watches of a SPIFFE ID together. They take about 30 MB of memory. */
+export const MAX_REPORTED_PATHS_OF_CALLER = 250_000;
+
+/** The maximum length of the instance in a Report. */
+export const MAX_INSTANCE_BYTES = 253;
+
 /** The number of entries of a page of List if the request does not set it. */
 export const DEFAULT_PAGE_SIZE = 100;
 

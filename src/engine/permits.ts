@@ -32,7 +32,7 @@ export const ACTIONS_ANYWHERE = {
 export type ChangeCall = keyof typeof ACTIONS_OF_CHANGE;
 
 /** The name of a call. */
-export type Call = ChangeCall | keyof typeof ACTIONS_ANYWHERE | "Get" | "Describe";
+export type Call = ChangeCall | keyof typeof ACTIONS_ANYWHERE | "Get" | "Describe" | "Report";
 
 /** A denied call, or a denied part of it, for logs and metrics. */
 export interface Denial {

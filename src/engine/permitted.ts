@@ -1,6 +1,6 @@
 import type { Content } from "../domain/content.ts";
 import type { SecretPath } from "../domain/secret-path.ts";
-import type { Expiry, Guard, OperationCommand, SettingsUpdate } from "../store/command.ts";
+import type { ConvergenceDemand, Expiry, Guard, OperationCommand, SettingsUpdate } from "../store/command.ts";
 import type { Principal } from "../spiffe/principal.ts";
 import { encodeContent } from "../store/content-format.ts";
 import type { Permit } from "./permits.ts";
@@ -61,12 +61,21 @@ export const permitted = {
     kind: "delete" | "undelete",
     versions: readonly number[],
     expectedVersion: Expected,
+    convergence?: ConvergenceDemand,
   ): PermittedOperation {
-    return new Permitted(permit, kind, () => ({ kind, path: permit.path, versions, expectedVersion }));
+    const { path } = permit;
+    return new Permitted(permit, kind, () => ({ kind, path, versions, expectedVersion, convergence }));
   },
 
-  destroy(permit: Permit<"destroy">, versions: readonly number[], expectedVersion: Expected): PermittedOperation {
-    return new Permitted(permit, "destroy", () => ({ kind: "destroy", path: permit.path, versions, expectedVersion }));
+  destroy(
+    permit: Permit<"destroy">,
+    versions: readonly number[],
+    expectedVersion: Expected,
+    convergence?: ConvergenceDemand,
+  ): PermittedOperation {
+    const { path } = permit;
+    const command = () => ({ kind: "destroy", path, versions, expectedVersion, convergence }) as const;
+    return new Permitted(permit, "destroy", command);
   },
 
   /** Also a Restore, whose source and target are the same secret. */

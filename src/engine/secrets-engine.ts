@@ -7,7 +7,8 @@ import type { Principal } from "../spiffe/principal.ts";
 import type { Changes } from "../store/changes.ts";
 import type { ChangeCommand, ChangeResult } from "../store/command.ts";
 import type { Reads, Snapshot } from "../store/reads.ts";
-import type { StoredSecret } from "../store/secret.ts";
+import { type StoredSecret, newest } from "../store/secret.ts";
+import type { VersionReport, WatchRegistry, WatcherCount } from "../store/watch-registry.ts";
 import { type BatchEntry, type GetQuery, type ReadSecret, readBatch, readSecret } from "./secret-reads.ts";
 import { type ListAnswer, type ListPermit, type ListQuestion, findListPage } from "./list-page.ts";
 import {
@@ -25,6 +26,7 @@ import type { PermittedGuard, PermittedOperation } from "./permitted.ts";
 export interface EngineOptions {
   readonly secrets: Reads;
   readonly changes: Changes;
+  readonly watchers: WatchRegistry;
   /** Seals page tokens. */
   readonly sealer: Sealer;
   /** The current authorizer. It is read once for each call, so a policy reload never takes effect within a call. */
@@ -52,6 +54,8 @@ export interface BatchAnswer {
 /** A secret as of a time and a revision of the store. */
 export interface DescribedSecret {
   readonly secret: StoredSecret;
+  /** How many of its watchers use its newest version. */
+  readonly watchers: WatcherCount;
   /** Milliseconds since the epoch. It decides which versions have expired. */
   readonly time: number;
   readonly storeRevision: number;
@@ -78,6 +82,11 @@ export class SecretsEngine {
   /** Authorizes a Describe. Throws ACCESS_DENIED, or INVALID_FIELD or LIMIT_EXCEEDED for the path. */
   permitDescribe(caller: Principal, text: string): Permit<"describe"> {
     return this.#permits(caller, "Describe").permitText("describe", text);
+  }
+
+  /** Authorizes a Report. Throws ACCESS_DENIED, or INVALID_FIELD or LIMIT_EXCEEDED for the path. */
+  permitReport(caller: Principal, text: string): Permit<"watch"> {
+    return this.#permits(caller, "Report").permitText("watch", text);
   }
 
   /**
@@ -160,9 +169,18 @@ export class SecretsEngine {
     return findListPage({ secrets, sealer, permit, question, isOver });
   }
 
-  describe({ path }: Permit<"describe">): DescribedSecret {
-    const snapshot = this.#options.secrets.snapshot();
-    return { secret: snapshot.secret(path), time: snapshot.time, storeRevision: snapshot.revision };
+  async describe({ path }: Permit<"describe">): Promise<DescribedSecret> {
+    const { secrets, watchers } = this.#options;
+    const snapshot = secrets.snapshot();
+    const secret = snapshot.secret(path);
+    const { number, revision } = newest(secret) ?? { number: 0, revision: 0 };
+    const { time, revision: storeRevision } = snapshot;
+    return { secret, watchers: await watchers.count(path, { number, revision }), time, storeRevision };
+  }
+
+  /** Records the version that a watcher has. Throws WATCH_NOT_FOUND, INVALID_FIELD or LIMIT_EXCEEDED. */
+  async report({ path, caller }: Permit<"watch">, report: Omit<VersionReport, "path" | "caller">): Promise<void> {
+    await this.#options.watchers.report({ ...report, path, caller: caller.id.toString() });
   }
 
   async #change(

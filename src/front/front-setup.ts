@@ -8,6 +8,8 @@ export interface FrontSetup {
   readonly control: MessagePort;
   /** What the store publishes arrives here, and changes leave. */
   readonly feed: MessagePort;
+  /** See RemoteWatchRegistry. */
+  readonly registry: MessagePort;
   /**
    * Ports for the descriptors of connections, by the number of the front at the other end. The first front has a port
    * to each other front; each other front has one, from the first.

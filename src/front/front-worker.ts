@@ -32,7 +32,7 @@ export function startFrontWorker({ setup, transferKey, env }: FrontWorkerOptions
   const { port1, port2 } = new MessageChannel();
   const workerData: FrontSetup = { ...setup, control: port2 };
   const name = `front ${setup.config.number + 1}`;
-  const transferList = [port2, setup.feed, ...setup.descriptors.values()];
+  const transferList = [port2, setup.feed, setup.registry, ...setup.descriptors.values()];
   const worker = new Worker(ENTRY, { name, workerData, transferList, env: debugVariables(env), trackUnmanagedFds });
   worker.once("message", (publicKey: Uint8Array) => worker.postMessage(transferKey(publicKey)));
   let isEnding = false;

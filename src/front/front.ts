@@ -12,6 +12,7 @@ import type { IdentitySource } from "../identity/source.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 import type { Changes } from "../store/changes.ts";
 import type { SecretReader } from "../store/secret-reader.ts";
+import type { WatchRegistry } from "../store/watch-registry.ts";
 import type { WatchHub } from "../watch/watch-hub.ts";
 import type { CallLog } from "./call-log.ts";
 import type { FrontConfig } from "./front-config.ts";
@@ -28,6 +29,7 @@ export interface FrontOptions {
   readonly secrets: SecretReader;
   readonly changes: Changes;
   readonly watches: WatchHub;
+  readonly watchers: WatchRegistry;
   /** Seals page tokens. */
   readonly sealer: Sealer;
   readonly calls: CallLog;
@@ -87,8 +89,8 @@ export class Front implements FrontControl {
   }
 
   #createServer(): GrpcServer {
-    const { config, calls, timers, authorizer, secrets, changes, sealer, budgets, watches } = this.#options;
-    const engine = new SecretsEngine({ secrets, changes, sealer, authorizer, onDenied: calls.denied });
+    const { config, calls, timers, authorizer, secrets, changes, sealer, budgets, watches, watchers } = this.#options;
+    const engine = new SecretsEngine({ secrets, changes, watchers, sealer, authorizer, onDenied: calls.denied });
     return new GrpcServer({
       connections: this.#connections,
       limits: config.budgets,

@@ -14,6 +14,7 @@ import { SecretReader } from "../store/secret-reader.ts";
 import { StoreClock } from "../store/store-clock.ts";
 import { type Port, portOf } from "../threads/port.ts";
 import { PublicationProgress } from "../threads/publication-progress.ts";
+import { RemoteWatchRegistry } from "../threads/remote-watch-registry.ts";
 import { Replica } from "../threads/replica.ts";
 import { WatchHub } from "../watch/watch-hub.ts";
 import { type CallLog, COUNTER_NAMES, createCallLog } from "./call-log.ts";
@@ -87,11 +88,11 @@ function observe({ config, counters: memory, delays }: FrontSetup, control: Cont
 
 /** The replica of this front with its reader and watchers, and the changes that it sends to the store thread. */
 function storeOf(
-  { config, feed, progress, unanswered, clock: sharedClock }: FrontSetup,
+  { config, feed, registry, progress, unanswered, clock: sharedClock }: FrontSetup,
   authorizer: () => Authorizer,
   sealer: XChaChaSealer,
   timers: Timers,
-): Pick<FrontOptions, "secrets" | "watches" | "changes" | "sealer"> {
+): Pick<FrontOptions, "secrets" | "watches" | "watchers" | "changes" | "sealer"> {
   const replica = new Replica({
     port: portOf(feed),
     progress: new PublicationProgress(progress),
@@ -100,11 +101,14 @@ function storeOf(
   });
   const { memory, catchUp, changes } = replica;
   const clock = new StoreClock(timers, sharedClock);
-  const watches = new WatchHub({ memory, sealer, timers, clock, catchUp, random: secureRandom, authorizer });
+  const watchers = new RemoteWatchRegistry(portOf(registry), timers);
+  const follow = { memory, sealer, timers, clock, catchUp, random: secureRandom, authorizer };
+  const watches = new WatchHub({ ...follow, registry: watchers });
   replica.followPromptly(() => watches.count > 0);
   return {
     secrets: new SecretReader({ memory, sealer, timers, clock, catchUp }),
     watches,
+    watchers,
     changes: new BoundedChanges(changes, MAX_UNANSWERED_CHANGES, unanswered),
     sealer,
   };

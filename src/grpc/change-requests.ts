@@ -6,7 +6,8 @@ import { invalidField, limitExceeded } from "../domain/errors.ts";
 import { checkLabelKeys, checkLabels } from "../domain/labels.ts";
 import { type PermittedOperation, permitted } from "../engine/permitted.ts";
 import type { CallPermits } from "../engine/permits.ts";
-import type { Expiry, SettingsUpdate } from "../store/command.ts";
+import type { SecretPath } from "../domain/secret-path.ts";
+import type { ConvergenceDemand, Expiry, SettingsUpdate } from "../store/command.ts";
 
 /** The request of each change, by the name of its field in Operation. */
 export type ChangeRequests = {
@@ -31,15 +32,15 @@ export const toOperation: { readonly [K in keyof ChangeRequests]: ToOperation<Ch
     return permitted.patch(write, set, remove, expectedVersion);
   },
 
-  delete: (permits, request) => changeDeletion(permits, "delete", request),
+  delete: (permits, request) => changeDeletion(permits, "delete", request, request),
 
   undelete: (permits, request) => changeDeletion(permits, "undelete", request),
 
-  destroy(permits, { path, versions, expectedVersion }) {
+  destroy(permits, { path, versions, expectedVersion, requireConverged }) {
     const permit = permits.permitText("destroy", path);
     checkVersions(versions);
     checkExists(expectedVersion);
-    return permitted.destroy(permit, versions, expectedVersion);
+    return permitted.destroy(permit, versions, expectedVersion, demandOf(permits, permit.path, requireConverged));
   },
 
   restore(permits, { path, version, expectedVersion }) {
@@ -101,11 +102,19 @@ function changeDeletion(
   permits: CallPermits,
   kind: "delete" | "undelete",
   { path, versions, expectedVersion }: wire.VersionsRequest,
+  { requireConverged }: Partial<wire.RemovalRequest> = {},
 ): PermittedOperation {
   const permit = permits.permitText("delete", path);
   checkVersions(versions);
   checkExists(expectedVersion);
-  return permitted.changeDeletion(permit, kind, versions, expectedVersion);
+  const demand = demandOf(permits, permit.path, requireConverged);
+  return permitted.changeDeletion(permit, kind, versions, expectedVersion, demand);
+}
+
+/** Only a caller that may describe the secret learns who its watchers are. */
+function demandOf(permits: CallPermits, path: SecretPath, requireConverged = false): ConvergenceDemand | undefined {
+  if (!requireConverged) return undefined;
+  return permits.scope("describe").covers(path) ? "named" : "counted";
 }
 
 function checkVersions(versions: readonly number[]): void {

@@ -7,6 +7,7 @@ import type { BatchEntry } from "../engine/secret-reads.ts";
 import type { BatchAnswer, ChangeAnswer, DescribedSecret, GetAnswer } from "../engine/secrets-engine.ts";
 import type { VersionStateKind } from "../store/change.ts";
 import { type Version, lastChange, latestVersion, newest, stateAt } from "../store/secret.ts";
+import type { WatcherBehind, WatcherCount } from "../store/watch-registry.ts";
 import { codeOf } from "./status.ts";
 
 /** The answer of a call that added a version. */
@@ -97,7 +98,7 @@ function listEntry({ path, described }: ListedSecret, time: number): wire.ListEn
 }
 
 /** The answer of a Describe. */
-export function description({ secret, time, storeRevision }: DescribedSecret): wire.DescribeResponse {
+export function description({ secret, watchers, time, storeRevision }: DescribedSecret): wire.DescribeResponse {
   const { path, versions, settings } = secret;
   const { maxVersions, labels, description, defaultTtl, casRequired } = settings;
   return {
@@ -110,9 +111,19 @@ export function description({ secret, time, storeRevision }: DescribedSecret): w
     defaultTtl,
     casRequired,
     storeRevision,
-    convergence: undefined,
+    convergence: convergence(watchers),
   };
 }
+
+function convergence({ watchers, converged, behind }: WatcherCount): wire.Convergence {
+  return { watchers, converged, behind: behind.map(laggingWatcher) };
+}
+
+function laggingWatcher({ caller, instance, version, state }: WatcherBehind): wire.LaggingWatcher {
+  return { spiffeId: caller, instance, version, state: REPORT_STATES[state ?? "unspecified"] };
+}
+
+const REPORT_STATES = { ...wire.ReportState, "in use": wire.ReportState.inUse } as const;
 
 /** The value of the enum VersionState for each state. */
 export const STATES: Readonly<Record<VersionStateKind, number>> = {

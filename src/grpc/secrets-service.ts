@@ -13,6 +13,7 @@ import type { ChangeAnswer, SecretsEngine } from "../engine/secrets-engine.ts";
 import { type ChangeRequests, toOperation } from "./change-requests.ts";
 import { permittedCommit } from "./commit-request.ts";
 import * as answer from "./secret-answers.ts";
+import { reportOf } from "./report-request.ts";
 import type { UnaryMethod } from "./unary.ts";
 
 /** The methods of coffer.v1.Secrets by name. Each checks the request, calls the engine, and creates the response. */
@@ -31,6 +32,7 @@ export interface SecretsMethods {
   readonly Metadata: UnaryMethod<wire.MetadataRequest, wire.MetadataResponse, CallPermits>;
   readonly Commit: UnaryMethod<wire.CommitRequest, wire.CommitResponse, CallPermits>;
   readonly BatchGet: UnaryMethod<wire.BatchGetRequest, wire.BatchGetResponse, CallPermits>;
+  readonly Report: UnaryMethod<wire.ReportRequest, wire.ReportResponse, Permit<"watch">>;
 }
 
 /** The names of the methods. Calls are counted by the position of their method here. */
@@ -50,6 +52,7 @@ export const METHODS = [
   "Commit",
   "BatchGet",
   "Watch",
+  "Report",
 ] as const satisfies readonly (keyof SecretsMethods | "Watch")[];
 
 /**
@@ -60,7 +63,7 @@ export function secretsMethods(engine: SecretsEngine, maxContentBytes: number): 
   return { ...readMethods(engine), ...changeMethods(engine, maxContentBytes) };
 }
 
-type ReadMethod = "Get" | "List" | "Describe" | "BatchGet";
+type ReadMethod = "Get" | "List" | "Describe" | "BatchGet" | "Report";
 
 function readMethods(engine: SecretsEngine): Pick<SecretsMethods, ReadMethod> {
   return {
@@ -90,7 +93,18 @@ function readMethods(engine: SecretsEngine): Pick<SecretsMethods, ReadMethod> {
       target: PATH,
       permit: (caller, path) => engine.permitDescribe(caller, path),
       hasLargeAnswer: true,
-      handle: (permit) => answer.description(engine.describe(permit)),
+      handle: async (permit) => answer.description(await engine.describe(permit)),
+    },
+    Report: {
+      request: wire.reportRequest,
+      response: wire.reportResponse,
+      target: PATH,
+      permit: (caller, path) => engine.permitReport(caller, path),
+      hasLargeAnswer: false,
+      handle: async (permit, request) => {
+        await engine.report(permit, reportOf(request));
+        return {};
+      },
     },
     BatchGet: {
       request: wire.batchGetRequest,

@@ -177,14 +177,12 @@ export class Session {
     );
   }
 
-  get #reasonOfAge(): CofferError {
-    return this.#timers.clock() >= this.connection.validUntil ? svidExpired() : shuttingDown();
-  }
-
   #startTimers(lifetime: Lifetime): void {
     // The calls that stay open end with the SVID, if it expires before the connection would be closed for its age.
     const endsWithSvid = lifetime.closeAt === this.connection.validUntil;
-    const ending = { goAway: () => this.goAway(endsWithSvid), close: () => this.#end(this.#reasonOfAge) };
+    // Not by the clock: a timer of Node can fire a millisecond before its time.
+    const reason = endsWithSvid ? svidExpired() : shuttingDown();
+    const ending = { goAway: () => this.goAway(endsWithSvid), close: () => this.#end(reason) };
     const cancelEnding = endInTime(lifetime, ending, this.#timers);
     this.#keepAlive();
     this.connection.socket.once("close", () => {

@@ -1,5 +1,5 @@
 import * as wire from "../contract/messages.ts";
-import type { PurgedEvent, SecretEvent, WatchEvent } from "../watch/watch-event.ts";
+import type { PurgedEvent, SecretStateEvent, WatchEvent } from "../watch/watch-event.ts";
 import { STATES, split } from "./secret-answers.ts";
 
 /** The message of an event. */
@@ -22,7 +22,7 @@ export function watchResponse(event: WatchEvent): wire.WatchResponse {
   }
 }
 
-function secret({ path, newest, content }: SecretEvent): wire.WatchedSecret {
+function secret({ path, newest, content }: SecretStateEvent): wire.WatchedSecret {
   return wire.watchedSecret.of({
     path,
     version: newest?.version.number ?? 0,

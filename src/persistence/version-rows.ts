@@ -23,7 +23,7 @@ export class VersionRows {
   readonly #erase: Database.Statement;
   /** The versions that the current group has inserted. The store does not know their rows before the commit. */
   #inserted: Inserted[] = [];
-  /** Their rows by name; undefined until a change of the group names one of them. */
+  /** Their rows by path and version; undefined until a change of the group refers to one of them. */
   #rows: Map<string, number> | undefined;
 
   constructor(db: Database.Database) {

@@ -6,6 +6,7 @@ import type { CommitObserver } from "../store/group-commit.ts";
 import type { Publication } from "../store/publication.ts";
 import { SecretStore } from "../store/secret-store.ts";
 import type { StoreClock } from "../store/store-clock.ts";
+import type { WatcherVersions } from "../store/watch-registry.ts";
 import type { Storage } from "./storage.ts";
 
 /** The dependencies of {@link loadStore}. */
@@ -19,15 +20,17 @@ export interface LoadOptions {
   readonly limits: Pick<ServeConfig, "maxStoreBytes" | "maxContentBytes" | "maxRequestIds" | "tombstoneRetentionMs">;
   /** Makes what is loaded, and every later change, visible. */
   readonly publication: Publication;
+  /** Which versions the watchers of secrets use. */
+  readonly watchers: WatcherVersions;
 }
 
 /** Loads the store from its journal, and records the result in the log and the metrics. */
 export async function loadStore({ journal, sealer }: Storage, options: LoadOptions): Promise<SecretStore> {
-  const { log, timers, metrics, observer, clock, limits, publication } = options;
+  const { log, timers, metrics, observer, clock, limits, publication, watchers } = options;
   const { maxStoreBytes, maxContentBytes, maxRequestIds, tombstoneRetentionMs } = limits;
   const begun = timers.elapsed();
   const store = await SecretStore.load({
-    ...{ journal, sealer, observer, timers, clock, publication },
+    ...{ journal, sealer, observer, timers, clock, publication, watchers },
     ...{ maxStoreBytes, maxContentBytes, maxRequestIds, tombstoneRetentionMs },
   });
   const seconds = (timers.elapsed() - begun) / 1000;

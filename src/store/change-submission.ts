@@ -23,6 +23,7 @@ import { type RequestTable, requestBytes } from "./request-table.ts";
 import { lastChange } from "./secret.ts";
 import { planPurge, planVersions } from "./state-operations.ts";
 import type { Plan, Submission } from "./submission.ts";
+import type { WatcherVersions } from "./watch-registry.ts";
 
 /** The limits of commands. */
 export interface ChangeLimits {
@@ -38,6 +39,8 @@ export interface ChangeLimits {
 export interface SubmissionOptions extends ChangeLimits {
   readonly sealer: Sealer;
   readonly requests: RequestTable;
+  /** Which versions the watchers use. */
+  readonly watchers: WatcherVersions;
 }
 
 /** A command of a caller, whose operations become durable together or not at all. */
@@ -100,11 +103,11 @@ export class ChangeSubmission implements Submission<ChangeResult> {
 
   #planOperations(fork: Fork): readonly OperationResult[] {
     const { operations } = this.#command;
-    const { sealer, maxContentBytes } = this.#options;
+    const { sealer, maxContentBytes, watchers } = this.#options;
     const unplannedAdditions = operations.filter(addsVersion).length;
     const planning: Planning = { fork, sealer, maxContentBytes, unplannedAdditions, addedBytes: 0 };
     return operations.map((operation, index) => {
-      const result = attempt("operation", index, () => planOne(planning, operation));
+      const result = attempt("operation", index, () => planOne(planning, operation, watchers));
       if (index > 0) checkContents(planning, index);
       return result;
     });
@@ -172,7 +175,7 @@ function checkContents({ addedBytes, maxContentBytes }: Planning, index: number)
   throw limitExceeded("operations", maxContentBytes, "bytes", addedBytes, `the content of operations 0 to ${index}`);
 }
 
-function planOne(planning: Planning, operation: OperationCommand): OperationResult {
+function planOne(planning: Planning, operation: OperationCommand, watchers: WatcherVersions): OperationResult {
   switch (operation.kind) {
     case "put":
       return planPut(planning, operation);
@@ -185,7 +188,7 @@ function planOne(planning: Planning, operation: OperationCommand): OperationResu
     case "purge":
       return planPurge(planning.fork, operation);
     default:
-      return planVersions(planning.fork, operation);
+      return planVersions(planning.fork, operation, watchers);
   }
 }
 

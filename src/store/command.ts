@@ -70,7 +70,12 @@ export interface VersionsCommand extends Targeted {
   readonly kind: "delete" | "undelete" | "destroy";
   /** If empty, the newest version. */
   readonly versions: readonly number[];
+  /** Set if all watchers have to use the newest version. */
+  readonly convergence?: ConvergenceDemand | undefined;
 }
+
+/** What the caller gets if not all watchers use the newest version: their number, or also who they are. */
+export type ConvergenceDemand = "counted" | "named";
 
 /** Adds a version with the content of a version of `source`. A Restore copies from a secret to itself. */
 export interface CopyCommand extends Targeted {

@@ -28,7 +28,8 @@ function operationParts(operation: OperationCommand): Buffer[] {
     case "delete":
     case "undelete":
     case "destroy":
-      return [text([...common, operation.versions])];
+      // Without a demand as before it existed, so that a repetition across an upgrade is recognized.
+      return [text([...common, operation.versions, ...(operation.convergence === undefined ? [] : ["converged"])])];
     case "copy":
       return [text([...common, operation.source, operation.version])];
     case "purge":

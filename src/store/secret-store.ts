@@ -11,6 +11,7 @@ import { SecretReader } from "./secret-reader.ts";
 import type { StoreClock } from "./store-clock.ts";
 import { StoreState } from "./store-state.ts";
 import { Sweep } from "./sweep.ts";
+import { NO_WATCHERS, type WatcherVersions } from "./watch-registry.ts";
 
 // The number of expired versions, and of tombstones, that one commit of a sweep removes. Between two of these commits,
 // the changes of callers are committed.
@@ -27,6 +28,8 @@ export interface StoreOptions extends ChangeLimits {
   readonly tombstoneRetentionMs: number;
   /** Where the changes that this store publishes go. By default they are only visible in its own memory. */
   readonly publication?: Publication;
+  /** Which versions the watchers of secrets use. Default: there is no watcher. */
+  readonly watchers?: WatcherVersions;
 }
 
 /** All secrets. Reads come from memory; changes go through the journal. */
@@ -41,7 +44,7 @@ export class SecretStore extends SecretReader implements Changes {
     this.#options = options;
     this.#state = state;
     this.#commits = new GroupCommit({ ...options, state });
-    this.#submission = { ...options, requests: state.requests };
+    this.#submission = { watchers: NO_WATCHERS, ...options, requests: state.requests };
   }
 
   /** Loads the store from the journal. Throws the journal's error if the stored entries can't be trusted. */

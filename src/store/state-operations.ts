@@ -2,17 +2,21 @@ import { secretNotFound, versionDestroyed, versionExpired, versionNotFound } fro
 import type { VersionStateKind } from "./change.ts";
 import type { OperationResult, PurgeCommand, VersionsCommand } from "./command.ts";
 import type { Fork } from "./draft.ts";
+import { requireConverged } from "./converged.ts";
 import { expectLatest, requireVersions } from "./expectation.ts";
 import { type StoredSecret, type Version, findVersion, latestVersion, stateAt, versionRef } from "./secret.ts";
+import type { WatcherVersions } from "./watch-registry.ts";
 
 /**
  * Plans a Delete, an Undelete or a Destroy: changes the state of all of the named versions, or of none. Throws
- * SECRET_NOT_FOUND, VERSION_MISMATCH or VERSION_NOT_FOUND, and for an Undelete VERSION_DESTROYED or VERSION_EXPIRED.
+ * SECRET_NOT_FOUND, VERSION_MISMATCH, NOT_CONVERGED or VERSION_NOT_FOUND, and for an Undelete VERSION_DESTROYED or
+ * VERSION_EXPIRED.
  */
-export function planVersions(fork: Fork, command: VersionsCommand): OperationResult {
-  const { kind, path, expectedVersion } = command;
+export function planVersions(fork: Fork, command: VersionsCommand, watchers: WatcherVersions): OperationResult {
+  const { kind, path, expectedVersion, convergence } = command;
   const secret = requireVersions(fork.get(path), path);
   expectLatest(secret, path, expectedVersion);
+  if (convergence !== undefined) requireConverged(secret, watchers, convergence);
   const named = namedVersions(secret, command.versions);
   if (kind === "destroy") removeExpired(fork, secret, named);
   const changed = named.filter((version) => CHANGED[kind](stateAt(version, fork.time), version, secret));

@@ -1,5 +1,13 @@
 import type { SecretPath } from "../domain/secret-path.ts";
-import type { ChangeCommand, Expiry, Guard, Label, OperationCommand, SettingsUpdate } from "../store/command.ts";
+import type {
+  ChangeCommand,
+  Expiry,
+  Guard,
+  Label,
+  OperationCommand,
+  SettingsUpdate,
+  VersionsCommand,
+} from "../store/command.ts";
 import type { ColumnReader, ColumnWriter } from "./columns.ts";
 
 /** Returns the next bytes of the plaintexts that arrived with a command. */
@@ -10,6 +18,8 @@ const OPERATIONS = ["put", "delete", "undelete", "destroy", "patch", "copy", "pu
 const EXPIRIES = ["default", "at", "after"] as const;
 
 const SWITCH = ["false", "true", "unset"] as const;
+
+const CONVERGENCE = ["ignored", "counted", "named"] as const;
 
 /** Writes a command. Of its plaintexts, only the lengths are written. */
 export function writeCommand(writer: ColumnWriter, command: ChangeCommand): void {
@@ -62,6 +72,7 @@ function writeOperation(writer: ColumnWriter, operation: OperationCommand): void
     case "undelete":
     case "destroy":
       writer.numbers(operation.versions);
+      writer.oneOf(CONVERGENCE, operation.convergence ?? "ignored");
   }
 }
 
@@ -83,8 +94,13 @@ function readOperation(reader: ColumnReader, take: TakePlaintext): OperationComm
     case "delete":
     case "undelete":
     case "destroy":
-      return { kind, path, expectedVersion, versions: reader.numbers() };
+      return { kind, path, expectedVersion, versions: reader.numbers(), ...readConvergence(reader) };
   }
+}
+
+function readConvergence(reader: ColumnReader): Pick<VersionsCommand, "convergence"> {
+  const convergence = reader.oneOf(CONVERGENCE);
+  return convergence === "ignored" ? {} : { convergence };
 }
 
 function writeExpiry(writer: ColumnWriter, expiry: Expiry): void {

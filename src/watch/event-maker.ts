@@ -8,14 +8,14 @@ import { openVersion } from "../store/readable-version.ts";
 import { type StoredSecret, type Version, lastChange, newest, stateAt } from "../store/secret.ts";
 import type { StoreClock } from "../store/store-clock.ts";
 import type { Position } from "./position.ts";
-import type { PurgedEvent, SecretEvent } from "./watch-event.ts";
+import type { PurgedEvent, SecretStateEvent } from "./watch-event.ts";
 
 /** An event whose content is not decrypted yet. */
 export interface PreparedEvent {
   /** The bytes of its content. */
   readonly bytes: number;
   /** Creates the event. Call it in the turn of the event loop in which the event was prepared. */
-  readonly make: () => SecretEvent | PurgedEvent;
+  readonly make: () => SecretStateEvent | PurgedEvent;
 }
 
 /** What an {@link EventMaker} needs. */

@@ -5,7 +5,7 @@ import type { Revision } from "../store/revision.ts";
 import type { Version } from "../store/secret.ts";
 
 /** The newest state of a secret that exists. */
-export interface SecretEvent {
+export interface SecretStateEvent {
   readonly kind: "secret";
   readonly path: SecretPath;
   /** The revision of its last change. */
@@ -27,7 +27,7 @@ export interface PurgedEvent {
 
 /** What a watcher receives. */
 export type WatchEvent =
-  | SecretEvent
+  | SecretStateEvent
   | PurgedEvent
   /** The caller may no longer see the secret. */
   | { readonly kind: "revoked"; readonly path: SecretPath; readonly revision: Revision }

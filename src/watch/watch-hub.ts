@@ -5,6 +5,7 @@ import type { RandomFill } from "../sealing/random.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 import type { CommittedEntry } from "../store/journal.ts";
 import type { WatchableMemory } from "../store/memory.ts";
+import type { WatchRegistry } from "../store/watch-registry.ts";
 import type { StoreClock } from "../store/store-clock.ts";
 import { EventMaker } from "./event-maker.ts";
 import { Rota } from "./rota.ts";
@@ -29,6 +30,8 @@ export interface WatchHubOptions {
   readonly authorizer: () => Authorizer;
   /** Brings the memory up to every change that any thread of the server has answered. */
   readonly catchUp: () => void;
+  /** Learns of each watch before its first event is sent. */
+  readonly registry: WatchRegistry;
   /** Default: {@link WATCH_LIMITS}. */
   readonly limits?: WatchLimits;
 }
@@ -61,23 +64,32 @@ export class WatchHub {
   }
 
   /**
-   * Begins a watch. `createSink` gets the function to call when the sink has space again. Throws REVISION_AHEAD if the
+   * Begins a watch. It is registered before its first event: otherwise its caller could see an event, and a change that
+   * requires that all watchers use the newest version could still ignore this watcher. `createSink` gets the function to call when the sink has space again. Throws REVISION_AHEAD if the
    * caller has seen changes that this store does not have.
    */
   begin(caller: WatchingCaller, request: RequestedWatch, createSink: (wake: () => void) => WatchSink): Watch {
-    const { memory, timers, authorizer, catchUp, limits = WATCH_LIMITS } = this.#options;
+    const { memory, timers, authorizer, catchUp, registry, limits = WATCH_LIMITS } = this.#options;
     catchUp();
     if (request.fromRevision > memory.revision) throw revisionAhead(memory.revision);
-    const wake = () => this.#rota.add(watcher);
+    const watchId = this.#watchId();
+    let isRegistered = false;
+    const wake = () => {
+      if (isRegistered && this.#watchers.has(watcher)) this.#rota.add(watcher);
+    };
     const watcher: Watcher = new Watcher({
-      ...{ caller, request, memory, wake, limits },
+      ...{ caller, request, memory, wake, limits, watchId },
       sink: createSink(wake),
-      watchId: this.#watchId(),
       events: this.#events,
       clock: timers.clock,
       authorizer: authorizer(),
     });
     this.#add(watcher);
+    const { paths, prefixes } = request.scope;
+    registry.opened({ watchId, caller: caller.id.toString(), paths, prefixes }, () => {
+      isRegistered = true;
+      wake();
+    });
     return { end: () => this.#remove(watcher) };
   }
 
@@ -90,7 +102,6 @@ export class WatchHub {
   #add(watcher: Watcher): void {
     this.#watchers.add(watcher);
     this.#index.add(watcher);
-    this.#rota.add(watcher);
     if (this.#cancelHeartbeat === undefined) this.#awaitHeartbeat();
   }
 
@@ -99,6 +110,7 @@ export class WatchHub {
     this.#index.delete(watcher);
     this.#rota.delete(watcher);
     watcher.close();
+    this.#options.registry.closed(watcher.watchId);
     if (this.#watchers.size > 0) return;
     this.#cancelHeartbeat?.();
     this.#cancelHeartbeat = undefined;

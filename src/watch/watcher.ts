@@ -67,6 +67,10 @@ export class Watcher implements Stepwise {
     else this.#resync();
   }
 
+  get watchId(): string {
+    return this.#options.watchId;
+  }
+
   get scope(): WatchScope {
     return this.#options.request.scope;
   }

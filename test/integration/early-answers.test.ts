@@ -39,7 +39,7 @@ function call(path: string, parts: readonly Buffer[], headers: DividedCall["head
   return { path, headers, parts };
 }
 
-/** The calls whose answer is not `expected`, by the answer. */
+/** The calls whose answer is not `expected`: the number and the answer of each. */
 function others(answers: readonly string[], expected: string): string[] {
   return answers.flatMap((answer, n) => (answer === expected ? [] : [`${n}: ${answer}`]));
 }

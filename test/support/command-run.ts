@@ -15,9 +15,11 @@ export interface CommandRunOptions {
   readonly env: Readonly<Record<string, string>>;
   /** A program, with arguments, that execs or starts the command line of `coffer`. */
   readonly prefix?: readonly string[];
+  /** The command of `coffer`; by default "run". */
+  readonly command?: "run" | "watch";
 }
 
-/** A running `coffer run`. */
+/** A running `coffer run` or `coffer watch`. */
 export class CommandRun {
   readonly process: ChildProcess;
   /** Resolves when it has ended and its complete output was read. */
@@ -26,9 +28,9 @@ export class CommandRun {
   stderr = "";
   #isOver = false;
 
-  /** `line`: the arguments of `coffer run`. */
-  constructor(line: readonly string[], { env, prefix = [] }: CommandRunOptions) {
-    const [program, ...arguments_] = [...prefix, process.execPath, PROGRAM, "run", ...line];
+  /** `line`: the arguments of the command. */
+  constructor(line: readonly string[], { env, prefix = [], command = "run" }: CommandRunOptions) {
+    const [program, ...arguments_] = [...prefix, process.execPath, PROGRAM, command, ...line];
     this.process = ofThisFile(spawn(program!, arguments_, { env: { PATH: process.env["PATH"], ...env } }));
     this.process.stdin!.on("error", () => {});
     this.process.stdout!.setEncoding("utf8").on("data", (text) => (this.stdout += text));
@@ -40,14 +42,13 @@ export class CommandRun {
   }
 
   /** Resolves to the match when standard output matches. Rejects if it ends without a match. */
-  async printed(pattern: RegExp): Promise<RegExpExecArray> {
-    for (;;) {
-      const match = pattern.exec(this.stdout);
-      if (match !== null) return match;
-      if (this.#isOver)
-        throw new Error(`coffer run ended and had not printed ${pattern}:\n${this.stdout}\n${this.stderr}`);
-      await Promise.race([once(this.process.stdout!, "data"), this.ended]);
-    }
+  printed(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#matched("stdout", pattern);
+  }
+
+  /** As `printed`, for standard error. */
+  wrote(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#matched("stderr", pattern);
   }
 
   /** The process IDs of the command of REPORTED_SIGNALS and of the `coffer run` above it. */
@@ -61,7 +62,16 @@ export class CommandRun {
     return this.stdout.split(/\r?\n/).filter((line) => line === signal).length;
   }
 
-  /** Kills `coffer run`. The clean-up of a test calls this, because a test that fails does not end the command. */
+  async #matched(stream: "stdout" | "stderr", pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const match = pattern.exec(this[stream]);
+      if (match !== null) return match;
+      if (this.#isOver) throw new Error(`coffer ended without ${pattern}:\n${this.stdout}\n${this.stderr}`);
+      await Promise.race([once(this.process[stream]!, "data"), this.ended]);
+    }
+  }
+
+  /** Kills `coffer`. The clean-up of a test calls this, because a test that fails does not end the command. */
   kill(): void {
     this.process.kill("SIGKILL");
   }

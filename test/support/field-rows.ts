@@ -1,4 +1,5 @@
 import type { SecretsMethods } from "../../src/grpc/secrets-service.ts";
+import { API_WATCH_ID } from "./service-kit.ts";
 
 /** Values of one field of a request: some are accepted, and some are refused. */
 export interface FieldRow {
@@ -38,6 +39,7 @@ export const BASE: Readonly<Record<Call, object>> = {
   Commit: { operations: [operation("put", { path: "a/db", data: [entry("k", "v")] })] },
   BatchGet: { paths: ["a/db"] },
   Watch: { paths: ["a/db"] },
+  Report: { path: "a/db", watchId: API_WATCH_ID, version: 1, state: 1 },
 };
 
 /** The calls that change secrets, and the kinds of their operations in a Commit. */
@@ -315,6 +317,23 @@ export function fieldRows(maxContentBytes: number): readonly FieldRow[] {
     rule("Watch", "from_revision", [{ fromRevision: 0 }, { fromRevision: 3 }], []),
     rule("Watch", "with_values", [{ withValues: true }, { withValues: false }], []),
     rule("Watch", "policy", [{ policy: "" }, { policy: "unknown" }], []),
+    // No other path has a version to report.
+    rule(
+      "Report",
+      "path",
+      [{ path: "a/db" }],
+      BAD_PATHS.map((path) => ({ path })),
+    ),
+    rule(
+      "Report",
+      "watch_id",
+      [{ watchId: API_WATCH_ID }, { watchId: "-_".repeat(11) }],
+      [{ watchId: "" }, { watchId: "A".repeat(21) }, { watchId: "A".repeat(23) }, { watchId: `${"A".repeat(21)}+` }],
+    ),
+    rule("Report", "version", [{ version: 1 }, { version: 3 }], [{ version: 0 }, { version: 4 }]),
+    rule("Report", "state", [{ state: 1 }, { state: 2 }], [{ state: 0 }, { state: 3 }]),
+    limit("Report", "instance", 253, (n) => ({ instance: "i".repeat(n) })),
+    rule("Report", "instance", [{ instance: "" }, { instance: "A-z_0.9" }], [{ instance: "a b" }, { instance: "ä" }]),
     limit("Commit", "operations", 128, (n) => ({
       operations: numbers(n).map(() => operation("purge", { path: "a/x" })),
     })),

@@ -10,6 +10,7 @@ import type { AnswerableCall } from "../../src/grpc/authorized-route.ts";
 import { type SecretsMethods, secretsMethods } from "../../src/grpc/secrets-service.ts";
 import type { UnaryMethod } from "../../src/grpc/unary.ts";
 import { watchRoute } from "../../src/grpc/watch-route.ts";
+import { parsePathPrefix } from "../../src/domain/secret-path.ts";
 import { processTimers } from "../../src/domain/timers.ts";
 import { secureRandom } from "../../src/sealing/random.ts";
 import type { Sealer } from "../../src/sealing/sealer.ts";
@@ -18,6 +19,7 @@ import { type Publication, ownMemory } from "../../src/store/publication.ts";
 import type { SecretStore } from "../../src/store/secret-store.ts";
 import { StoreClock } from "../../src/store/store-clock.ts";
 import { openStorage } from "../../src/storage/storage.ts";
+import { VersionsInUse } from "../../src/watch/versions-in-use.ts";
 import { WatchHub } from "../../src/watch/watch-hub.ts";
 import { policyOf } from "./policy-text.ts";
 import { type StoreKitOptions, loadStore } from "./store-kit.ts";
@@ -44,6 +46,14 @@ export type ServiceOutcome =
 
 export const API_ID = "spiffe://example.org/api";
 
+/** The identity of an open watch of all paths by {@link API_ID}. */
+export const API_WATCH_ID = "A".repeat(22);
+
+interface KitOptions {
+  readonly maxContentBytes: number;
+  readonly watchers: VersionsInUse;
+}
+
 /** A method of the service by its name. */
 export type ServiceMethod = keyof SecretsMethods | "Watch";
 
@@ -56,28 +66,39 @@ export class ServiceKit {
   readonly #methods: SecretsMethods;
   readonly #watches: WatchHub;
 
-  private constructor(store: SecretStore, { memory }: Publication, sealer: Sealer, maxContentBytes: number) {
+  private constructor(store: SecretStore, { memory }: Publication, sealer: Sealer, options: KitOptions) {
+    const { maxContentBytes, watchers } = options;
     this.store = store;
-    const authorizer = () => new Authorizer({ policy: this.policy, admins: [], epoch: 1 });
+    const authorizer = () => this.authorizer;
     this.#engine = new SecretsEngine({
       secrets: store,
       changes: store,
+      watchers,
       sealer,
       authorizer,
       onDenied: (denial) => this.denials.push(denial),
     });
     this.#methods = secretsMethods(this.#engine, maxContentBytes);
-    const clock = new StoreClock(processTimers);
-    const follow = { memory, clock, catchUp: () => {} };
-    this.#watches = new WatchHub({ ...follow, sealer, timers: processTimers, random: secureRandom, authorizer });
+    this.#watches = new WatchHub({
+      ...{ memory, sealer, authorizer, registry: watchers, timers: processTimers, random: secureRandom },
+      clock: new StoreClock(processTimers),
+      catchUp: () => {},
+    });
   }
 
   static async open(options: StoreKitOptions = {}): Promise<ServiceKit> {
     const { journal, sealer } = openStorage({ kind: "memory" });
     const { maxContentBytes = 1024 * 1024 } = options;
     const publication = ownMemory();
-    const store = await loadStore(journal, { sealer, publication, ...options, maxContentBytes });
-    return new ServiceKit(store, publication, sealer, maxContentBytes);
+    const watchers = new VersionsInUse({ memory: publication.memory, authorizer: () => kit.authorizer });
+    const store = await loadStore(journal, { sealer, publication, watchers, ...options, maxContentBytes });
+    const kit: ServiceKit = new ServiceKit(store, publication, sealer, { maxContentBytes, watchers });
+    watchers.opened({ watchId: API_WATCH_ID, caller: API_ID, paths: [], prefixes: [parsePathPrefix("")] }, () => {});
+    return kit;
+  }
+
+  get authorizer(): Authorizer {
+    return new Authorizer({ policy: this.policy, admins: [], epoch: 1 });
   }
 
   method(name: keyof SecretsMethods): UnaryMethod<object, object, unknown> {

@@ -9,6 +9,7 @@ import type { ChangeCommand, OperationCommand } from "../../src/store/command.ts
 import { encodeContent } from "../../src/store/content-format.ts";
 import type { Publication } from "../../src/store/publication.ts";
 import { SecretStore } from "../../src/store/secret-store.ts";
+import type { WatcherVersions } from "../../src/store/watch-registry.ts";
 import { StoreClock } from "../../src/store/store-clock.ts";
 import { plainSealer } from "./plain-sealer.ts";
 
@@ -23,6 +24,7 @@ export interface StoreKitOptions {
   readonly maxRequestIds?: number;
   readonly tombstoneRetentionMs?: number;
   readonly publication?: Publication;
+  readonly watchers?: WatcherVersions;
   readonly onFailed?: (cause: unknown) => void;
 }
 

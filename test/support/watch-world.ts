@@ -8,6 +8,7 @@ import { encodeContent } from "../../src/store/content-format.ts";
 import type { CommittedEntry } from "../../src/store/journal.ts";
 import { Memory } from "../../src/store/memory.ts";
 import { SealedMemory } from "../../src/store/sealed-memory.ts";
+import { NO_WATCHERS, type WatchRegistry } from "../../src/store/watch-registry.ts";
 import { findVersion, lastChange, latestVersion, newest, settingsOf, versionRef } from "../../src/store/secret.ts";
 import { versionContext } from "../../src/sealing/context.ts";
 import { Sight } from "../../src/watch/sight.ts";
@@ -159,6 +160,7 @@ export class WatchWorld {
       random: (target) => target.fill(1),
       authorizer: () => this.#authorizer,
       catchUp: () => {},
+      registry: NO_REGISTRY,
       limits: this.#limits,
     });
   }
@@ -211,6 +213,14 @@ export class WatchWorld {
     return [{ kind: "state", ...made, state, versions: [versionRef(last)] }];
   }
 }
+
+/** Knows no watch. */
+const NO_REGISTRY: WatchRegistry = {
+  ...NO_WATCHERS,
+  opened: (_watch, registered) => registered(),
+  closed: () => {},
+  report: () => {},
+};
 
 let epoch = 0;
 

@@ -4,6 +4,7 @@ import { type VersionDescription, VersionState } from "../../contract/messages.t
 import type { World } from "../../process/world.ts";
 import { addOutputOption, printAnswer } from "../answer-output.ts";
 import { callsServer } from "../client-command.ts";
+import { convergenceText, namedConvergence } from "../convergence-text.ts";
 import { showTime, table } from "../printable.ts";
 import { reading } from "../reading.ts";
 import { shownSettings } from "../secret-settings.ts";
@@ -14,25 +15,27 @@ export function addDescribe(program: Command, world: World): void {
   const command = program
     .command("describe <path>")
     .description(
-      "Show the settings and the versions of a secret: their state, and who created, deleted and destroyed them, and when. " +
-        "Shows no values.",
+      "Show the settings and the versions of a secret: their state, and who created, deleted and destroyed them, and when; " +
+        "and which version its watchers use. Shows no values.",
     );
   addOutputOption(command);
   callsServer(command, world, async (client) => {
     const description = await reading(world, () => client.describe(command.processedArgs[0] as string));
     const versions = description.versions.map(namedState);
-    await printAnswer(command, world, { ...description, versions }, () => describeTable(description));
+    const convergence = description.convergence && namedConvergence(description.convergence);
+    await printAnswer(command, world, { ...description, versions, convergence }, () => describeTable(description));
   });
 }
 
 function describeTable(description: SecretDescription): string {
-  const { path, versions, latestVersion, maxVersions } = description;
+  const { path, versions, latestVersion, maxVersions, convergence } = description;
   const heading = ["VERSION", "STATE", "CREATED", "CREATED BY", "EXPIRES", "CHANGED", "CHANGED BY"];
   const latest = latestVersion === 0 ? "no version" : `latest version ${latestVersion}`;
   // The first line has max-versions.
   const settings = shownSettings(description).filter(({ name, isSet }) => isSet && name !== "max-versions");
   return [
     `${path}: ${latest}, at most ${maxVersions} are retained\n`,
+    ...(convergence === undefined ? [] : [convergenceText(convergence, latestVersion)]),
     table(settings.map(({ name, value }) => [name, value])),
     ...(versions.length === 0 ? [] : [table([heading, ...versions.map(versionRow)])]),
   ].join("");

@@ -6,6 +6,7 @@ import { addVersionsCommand } from "../versions-command.ts";
 export function addDestroy(program: Command, world: World): void {
   addVersionsCommand(program, world, {
     kind: "destroy",
+    isRemoval: true,
     description:
       "Remove the content of versions permanently, of the latest one by default. When the command ends, the content is gone " +
       "from the server's memory and disk. describe still lists the versions, as DESTROYED. Asks for a confirmation.",

@@ -6,12 +6,13 @@ import { runCommand } from "../run/child-command.ts";
 import { askServer } from "../client-command.ts";
 import { CommandFailed } from "../command-failed.ts";
 import { connectionOptions } from "../connection-options.ts";
-import { kernelFiles } from "../../process/kernel-files.ts";
+import { implyValue } from "../implied-value.ts";
 import { addOptions } from "../option-flags.ts";
 import { parsed } from "../parsed.ts";
 import { type SourcedSecret, secretVariables } from "../run/secret-variables.ts";
-import { SignalRelay } from "../run/signal-relay.ts";
-import { isInForeground } from "../run/terminal-job.ts";
+import { processRelay } from "../run/process-relay.ts";
+import { type ChangeReaction, parseChangeReaction } from "../run/change-reaction.ts";
+import { addInstance } from "../watch/instance-option.ts";
 import { type VariableSource, parseVariableSources } from "../run/variable-source.ts";
 import type { World } from "../../process/world.ts";
 
@@ -26,10 +27,25 @@ LD_PRELOAD, or replace a variable that is already set.
 Examples:
   coffer run shop/api/env -- ./server --port 8080
   coffer run --wait 60s DB_PASSWORD=shop/api/db:password -- ./server
+  coffer run --watch shop/api/env -- ./server
+
+With --watch, the secrets are watched while the command runs. At a new version, the command gets
+SIGTERM and, after --grace, SIGKILL, and is then started with the new values; or it only gets the
+signal of --watch=SIGHUP, for example. If a secret disappears, or its new version can't be used, the
+command keeps running. A command that ends by itself is not started again.
 
 Exits with the command's exit code, or with 128 plus the number of the signal that ended it; with
 127 if the command is not found, and 126 if it can't be run. If it fails before it runs the command,
 it exits with Coffer's own exit codes.`;
+
+/** The flags of `coffer run`. Durations are in milliseconds. */
+interface RunFlags {
+  readonly wait?: number;
+  readonly watch?: ChangeReaction;
+  readonly minInterval?: number;
+  readonly grace?: number;
+  readonly instance: string;
+}
 
 /** `coffer run`. */
 export function addRun(program: Command, world: World): void {
@@ -38,23 +54,55 @@ export function addRun(program: Command, world: World): void {
     .usage("[options] <source...> -- <command> [args...]")
     .description("Run a command with secrets in its environment. Options come before --; the command follows it.")
     .option("--wait <duration>", "retry while the secret does not exist or no server responds", parsed(parseDuration))
+    .option(
+      "--watch [reaction]",
+      "at a new version: =restart the command, or send it a =SIGNAL",
+      parsed(parseChangeReaction),
+    )
+    .option(
+      "--min-interval <duration>",
+      "with --watch: the minimum time between two reactions; changes are joined [default 10s]",
+      parsed(parseDuration),
+    )
+    .option(
+      "--grace <duration>",
+      "with --watch: how long the command may take to end after SIGTERM, before SIGKILL [default 10s]",
+      parsed(parseDuration),
+    )
     .addHelpText("after", EXAMPLES);
+  implyValue(command, "--watch", "restart");
+  addInstance(command);
   addOptions(command, connectionOptions);
   command.action(() => run(command, world));
 }
 
 async function run(command: Command, world: World): Promise<never> {
-  const relay = new SignalRelay({
-    on: (signal, listener) => world.on(signal, listener),
-    isInForeground: () => isInForeground(kernelFiles, world.stderr.isTTY),
-  });
+  const relay = processRelay(world);
   const { untilAvailable } = await import("../wait.ts");
   const { sources, program, rest } = readLine(command.args, world.argv);
-  const { wait = 0 } = command.opts<{ readonly wait?: number }>();
-  const reading = askServer(command, world, (client) => untilAvailable(() => readAll(client, sources), wait));
-  // The client is closed before the command starts, so no connection is inherited or stays open while the command runs.
-  const env = { ...world.env, ...secretVariables(await relay.until(reading), world.env) };
-  throw await runCommand({ program, arguments: rest, env }, relay);
+  const { wait = 0, watch, ...flags } = command.opts<RunFlags>();
+  if (watch === undefined) refuseUnused(flags);
+  const read = (client: CofferClient) => untilAvailable(() => readAll(client, sources), wait);
+  const untilRun = <Result>(work: Promise<Result>) =>
+    relay.until(work, (signal) => `ended by ${signal} before the command was run`);
+  if (watch === undefined) {
+    const secrets = await untilRun(askServer(command, world, read));
+    // The client is closed before the command starts, so no connection is inherited or stays open while the command runs.
+    const env = { ...world.env, ...secretVariables(secrets, world.env) };
+    throw await runCommand({ program, arguments: rest, env }, relay);
+  }
+  const { runWatched } = await import("../run/watched-run.ts");
+  const supervise = async (client: CofferClient) => {
+    const secrets = await read(client);
+    return runWatched({ client, secrets, program, arguments: rest, reaction: watch, ...flags }, relay, world);
+  };
+  throw await untilRun(askServer(command, world, supervise));
+}
+
+/** Refuses options that have no effect without --watch: it was probably forgotten. */
+function refuseUnused({ minInterval, grace }: Pick<RunFlags, "minInterval" | "grace">): void {
+  if (minInterval !== undefined) throw new CommandFailed("usage", "--min-interval needs --watch");
+  if (grace !== undefined) throw new CommandFailed("usage", "--grace needs --watch");
 }
 
 /** Separates the arguments before and after `--`, which commander returns as one list. */

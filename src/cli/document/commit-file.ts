@@ -18,14 +18,15 @@ import {
 import { SecretDocument } from "../../files/secret-document.ts";
 
 const VERSIONS = { path: text, versions, expected_version: uint32 };
+const REMOVAL = { ...VERSIONS, require_converged: boolean };
 
 /** The operations of a commit file with their fields, which have the names of coffer.proto. docs/cli.md explains them. */
 const OPERATIONS = {
   put: { path: text, data: values, binary_data: binaryValues, expected_version: uint32, expire_time: time, ttl },
   patch: { path: text, data: values, binary_data: binaryValues, remove: texts, expected_version: uint32 },
-  delete: VERSIONS,
+  delete: REMOVAL,
   undelete: VERSIONS,
-  destroy: VERSIONS,
+  destroy: REMOVAL,
   restore: { path: text, version: uint32, expected_version: uint32 },
   copy: { source: text, version: uint32, target: text, expected_version: uint32 },
   purge: { path: text, expected_version: uint32 },

@@ -12,25 +12,52 @@ export interface ChildCommand {
   readonly program: string;
   readonly arguments: readonly string[];
   readonly env: NodeJS.ProcessEnv;
+  /** What it reads from standard input; undefined for the standard input of this process. */
+  readonly input?: string | undefined;
 }
 
-/**
- * Runs a command with the standard streams of this process, and forwards signals to it. Resolves to its exit code, or
- * to 128 plus the number of the signal that ended it. Rejects with ExitStatus when the command can't be run.
- */
-export async function runCommand(command: ChildCommand, relay: SignalRelay): Promise<ExitStatus> {
-  const { program, env } = command;
-  const child = start(program, () => spawn(program, command.arguments, { env, stdio: "inherit" }));
-  relay.passTo((signal) => child.kill(signal));
-  return new Promise((resolve, reject) => {
-    // Node passes either a code or a signal.
-    child.once("exit", (code, signal) => resolve(signal === null ? new ExitStatus(code ?? 0) : endedBy(signal)));
-    child.on("error", (error) => {
+/** A command that was started. Its output is that of this process. */
+export class RunningCommand {
+  /** Resolves when the command runs. Rejects with ExitStatus when it can't be run. */
+  readonly started: Promise<void>;
+  /** Resolves to its exit code, or to 128 plus the number of the signal that ended it. Rejects as `started`. */
+  readonly ended: Promise<ExitStatus>;
+  readonly #child: ChildProcess;
+
+  /** Throws ExitStatus when the command can't be run, unless `started` reports it. */
+  constructor({ program, arguments: arguments_, env, input }: ChildCommand) {
+    const stdin = input === undefined ? "inherit" : "pipe";
+    const child = start(program, () => spawn(program, arguments_, { env, stdio: [stdin, "inherit", "inherit"] }));
+    // A command that does not read its input closes the pipe.
+    child.stdin?.on("error", () => {}).end(input);
+    this.#child = child;
+    const failed = new Promise<never>((_, reject) => {
       // Without a pid the command did not start. Later errors concern signals that may not be sent to another user's
       // process.
-      if (child.pid === undefined) reject(notRun(program, error));
+      child.on("error", (error) => child.pid === undefined && reject(notRun(program, error)));
     });
-  });
+    const spawned = new Promise<void>((resolve) => child.once("spawn", resolve));
+    // Node passes either a code or a signal.
+    const exited = new Promise<ExitStatus>((resolve) => {
+      child.once("exit", (code, signal) => resolve(signal === null ? new ExitStatus(code ?? 0) : endedBy(signal)));
+    });
+    this.started = Promise.race([spawned, failed]);
+    this.ended = Promise.race([exited, failed]);
+    // A caller may await only one of them.
+    for (const outcome of [this.started, this.ended]) outcome.catch(() => {});
+  }
+
+  /** Sends a signal. Does nothing if the command has ended. */
+  send(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+}
+
+/** Runs a command, and forwards signals to it. Resolves and rejects as `ended` of {@link RunningCommand}. */
+export async function runCommand(command: ChildCommand, relay: SignalRelay): Promise<ExitStatus> {
+  const running = new RunningCommand(command);
+  relay.passTo((signal) => running.send(signal));
+  return running.ended;
 }
 
 /** spawn() throws some errors of the operating system and emits others as an event. This handles the first kind. */

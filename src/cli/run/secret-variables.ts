@@ -18,7 +18,7 @@ interface Candidate {
 /** A source of variables, and the secret that was read from it. */
 export interface SourcedSecret {
   readonly source: VariableSource;
-  readonly secret: Secret;
+  readonly secret: Pick<Secret, "path" | "version" | "content">;
 }
 
 /**

@@ -2,9 +2,9 @@ import { constants } from "node:os";
 import { ExitStatus } from "../exit-status.ts";
 
 /** The signals that users, terminals and supervisors send to a workload. */
-const PASSED_ON = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGWINCH"] as const;
+export const PASSED_ON = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGWINCH"] as const;
 
-type PassedOn = (typeof PASSED_ON)[number];
+export type PassedOn = (typeof PASSED_ON)[number];
 
 /** The signals that a terminal sends to every process of its foreground group. */
 const OF_TERMINALS: readonly PassedOn[] = ["SIGINT", "SIGQUIT", "SIGWINCH"];
@@ -33,12 +33,12 @@ export class SignalRelay {
 
   /**
    * Waits for `work`, before there is a command. Rejects with ExitStatus at the first signal whose default action ends
-   * a process.
+   * a process. `explain` returns its message.
    */
-  until<Result>(work: Promise<Result>): Promise<Result> {
+  until<Result>(work: Promise<Result>, explain: (signal: PassedOn) => string = () => ""): Promise<Result> {
     return new Promise((resolve, reject) => {
       this.#receive = (signal) => {
-        if (signal !== "SIGWINCH") reject(endedBy(signal, `ended by ${signal} before the command was run`));
+        if (signal !== "SIGWINCH") reject(endedBy(signal, explain(signal)));
       };
       work.then(resolve, reject);
     });
@@ -46,10 +46,12 @@ export class SignalRelay {
 
   /**
    * Passes each further signal to `send`, unless the terminal also sends it to the command. The command would then
-   * receive it twice, and many programs exit immediately at a second signal.
+   * receive it twice, and many programs exit immediately at a second signal. `notice` is called for every signal, before
+   * `send`.
    */
-  passTo(send: (signal: PassedOn) => void): void {
+  passTo(send: (signal: PassedOn) => void, notice: (signal: PassedOn) => void = () => {}): void {
     this.#receive = (signal) => {
+      notice(signal);
       if (!OF_TERMINALS.includes(signal) || !this.#isInForeground()) send(signal);
     };
   }

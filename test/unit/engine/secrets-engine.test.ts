@@ -12,6 +12,7 @@ import { permitted } from "../../../src/engine/permitted.ts";
 import { SecretsEngine } from "../../../src/engine/secrets-engine.ts";
 import type { Principal } from "../../../src/spiffe/principal.ts";
 import { SpiffeId } from "../../../src/spiffe/spiffe-id.ts";
+import { NO_WATCHERS, type VersionReport } from "../../../src/store/watch-registry.ts";
 import type { SecretStore } from "../../../src/store/secret-store.ts";
 import { policyOf } from "../../support/policy-text.ts";
 import { loadStore, outcomeOf, textContent } from "../../support/store-kit.ts";
@@ -26,7 +27,7 @@ rules:
   - name: api
     spiffe_ids: [spiffe://example.org/api, spiffe://example.org/coffer]
     paths: [shop/**]
-    actions: [read, write, delete, destroy, list, describe]
+    actions: [read, write, delete, destroy, list, describe, watch]
 `);
 
 /** A policy that allows web some actions on some paths. */
@@ -41,7 +42,7 @@ rules:
 }
 
 const CHANGE_CALLS = Object.keys(ACTIONS_OF_CHANGE) as ChangeCall[];
-const PATH_CALLS = [...CHANGE_CALLS, "Get", "Describe"] as const;
+const PATH_CALLS = [...CHANGE_CALLS, "Get", "Describe", "Report"] as const;
 /** A Watch authorizes each of its events instead, so any caller may begin one. */
 type AnsweredCall = Exclude<Call, "Watch">;
 const CALLS = [...PATH_CALLS, "List", "Commit", "BatchGet"] as const satisfies readonly AnsweredCall[];
@@ -55,6 +56,7 @@ class EngineKit {
   readonly denials: Denial[] = [];
   /** The members of the store that the engine has read, in order. */
   readonly used: PropertyKey[] = [];
+  readonly reports: VersionReport[] = [];
   policy: Policy = FULL;
   /** How often the engine has requested the current authorizer. */
   asked = 0;
@@ -70,6 +72,15 @@ class EngineKit {
     this.engine = new SecretsEngine({
       secrets: recorded,
       changes: recorded,
+      watchers: {
+        ...NO_WATCHERS,
+        opened: () => {},
+        closed: () => {},
+        report: (report) => {
+          this.used.push("report");
+          this.reports.push(report);
+        },
+      },
       sealer,
       authorizer: () => {
         this.asked += 1;
@@ -90,6 +101,7 @@ class EngineKit {
     if (call === "List") return engine.permitList(caller, target);
     if (call === "Get") return engine.permitGet(caller, target);
     if (call === "Describe") return engine.permitDescribe(caller, target);
+    if (call === "Report") return engine.permitReport(caller, target);
     if (call === "Commit" || call === "BatchGet") return engine.permitAnywhere(caller, call);
     return engine.permitChange(caller, call, target);
   }
@@ -100,6 +112,7 @@ class EngineKit {
     if (call === "List") return engine.list(engine.permitList(caller, target), FIRST, NEVER_OVER);
     if (call === "Get") return engine.get(engine.permitGet(caller, target), NEWEST);
     if (call === "Describe") return engine.describe(engine.permitDescribe(caller, target));
+    if (call === "Report") return engine.report(engine.permitReport(caller, target), REPORT);
     if (call === "BatchGet") return engine.batchGet(engine.permitAnywhere(caller, call), [target], 0);
     return this.#change(caller, call, target);
   }
@@ -127,6 +140,8 @@ class EngineKit {
     return this.engine.list(permit, { ...FIRST, pageSize, pageToken }, NEVER_OVER);
   }
 }
+
+const REPORT = { watchId: "w", version: 1, state: "received", instance: "" } as const;
 
 const SETTINGS = {
   maxVersions: 5,
@@ -194,6 +209,7 @@ describe("SecretsEngine", () => {
       // One of these for any secret; each operation is authorized by itself.
       Commit: [["write"], ["delete"], ["destroy"]],
       BatchGet: [["read"]],
+      Report: [["watch"]],
     };
     const actions = ["read", "write", "delete", "destroy", "list", "describe", "watch"] as const;
     for (const call of CALLS) {
@@ -280,10 +296,16 @@ describe("SecretsEngine", () => {
   it("records the caller of the permit as the author", async () => {
     await kit.call(api, "Put", "shop/db");
     await kit.call(api, "Delete", "shop/db");
-    const { secret } = kit.engine.describe(kit.engine.permitDescribe(api, "shop/db"));
+    const { secret } = await kit.engine.describe(kit.engine.permitDescribe(api, "shop/db"));
     const [version] = secret.versions;
     assert.equal(version?.createdBy, api.id.toString());
     assert.deepEqual([version?.state.kind, version?.state.by], ["deleted", api.id.toString()]);
+  });
+
+  // The caller of a Report is that of the connection, and never a part of the request.
+  it("reports as the caller of the permit", async () => {
+    await kit.call(api, "Report", "shop/db");
+    assert.deepEqual(kit.reports, [{ ...REPORT, path: "shop/db", caller: api.id.toString() }]);
   });
 
   it("refuses a read at a revision that the store has not reached", async () => {

@@ -1,0 +1,26 @@
+import { notConverged } from "../domain/watch-errors.ts";
+import type { ConvergenceDemand } from "./command.ts";
+import { type StoredSecret, UNCOMMITTED, newest } from "./secret.ts";
+import type { WatcherBehind, WatcherVersions } from "./watch-registry.ts";
+
+/** The maximum number of watchers that the message of NOT_CONVERGED names. */
+const MAX_NAMED_IN_ERROR = 10;
+
+/** Requires that all watchers of a secret use its newest version. Throws NOT_CONVERGED. */
+export function requireConverged(secret: StoredSecret, watchers: WatcherVersions, demand: ConvergenceDemand): void {
+  const version = newest(secret);
+  if (version === undefined) return;
+  const { number, revision } = version;
+  // No report is about a version that is not committed yet.
+  const since = revision === UNCOMMITTED ? Number.POSITIVE_INFINITY : revision;
+  const { watchers: all, converged, behind } = watchers.count(secret.path, { number, revision: since });
+  if (converged === all) return;
+  const named = demand === "named" ? behind.slice(0, MAX_NAMED_IN_ERROR).map(describe) : [];
+  throw notConverged(secret.path, number, all - converged, named);
+}
+
+function describe({ caller, instance, version, state }: WatcherBehind): string {
+  const name = instance === "" ? caller : `${caller} (${instance})`;
+  if (state === undefined) return `${name} has reported no version`;
+  return state === "in use" ? `${name} uses ${version}` : `${name} has received ${version}`;
+}

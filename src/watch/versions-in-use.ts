@@ -1,0 +1,145 @@
+import { MAX_REPORTED_PATHS, MAX_REPORTED_PATHS_OF_CALLER } from "../contract/limits.ts";
+import type { Authorizer } from "../authorization/authorizer.ts";
+import { invalidField, limitExceeded } from "../domain/errors.ts";
+import type { SecretPath } from "../domain/secret-path.ts";
+import { watchNotFound } from "../domain/watch-errors.ts";
+import { SpiffeId } from "../spiffe/spiffe-id.ts";
+import type { ReadableMemory } from "../store/memory.ts";
+import { latestVersion } from "../store/secret.ts";
+import {
+  MAX_NAMED_WATCHERS,
+  type NewestVersion,
+  type OpenedWatch,
+  type OwnWatchRegistry,
+  type VersionReport,
+  type WatcherBehind,
+  type WatcherCount,
+} from "../store/watch-registry.ts";
+import { type ReportedVersion, ReportedVersions } from "./reported-versions.ts";
+import { WatchScope } from "./watch-scope.ts";
+import { WatcherIndex } from "./watcher-index.ts";
+
+/** A watch of any front, and what its caller has reported. */
+interface ReportingWatch {
+  readonly caller: SpiffeId;
+  readonly scope: WatchScope;
+  readonly versions: ReportedVersions;
+}
+
+/** What {@link VersionsInUse} needs. */
+export interface VersionsInUseOptions {
+  /** The memory of the store thread. */
+  readonly memory: Pick<ReadableMemory, "get" | "revision">;
+  /** The current authorizer. */
+  readonly authorizer: () => Authorizer;
+}
+
+/**
+ * Which versions of secrets the watchers of all fronts use, by their reports. It belongs to the thread of the store, so
+ * that a change can require that all watchers use the newest version, and no report or watch comes between this check and
+ * the change. It is in memory only: a watcher that reconnects reports again.
+ */
+export class VersionsInUse implements OwnWatchRegistry {
+  readonly #options: VersionsInUseOptions;
+  readonly #watches = new Map<string, ReportingWatch>();
+  readonly #index = new WatcherIndex<ReportingWatch>();
+  /** The number of reported paths in all watches of a SPIFFE ID. */
+  readonly #reported = new Map<string, number>();
+
+  constructor(options: VersionsInUseOptions) {
+    this.#options = options;
+  }
+
+  /** The number of open watches. */
+  get size(): number {
+    return this.#watches.size;
+  }
+
+  opened({ watchId, caller, paths, prefixes }: OpenedWatch, registered: () => void): void {
+    const watch = {
+      caller: SpiffeId.parse(caller),
+      scope: new WatchScope(paths, prefixes),
+      versions: new ReportedVersions(),
+    };
+    this.#watches.set(watchId, watch);
+    this.#index.add(watch);
+    registered();
+  }
+
+  closed(watchId: string): void {
+    const watch = this.#watches.get(watchId);
+    if (watch === undefined) return;
+    this.#watches.delete(watchId);
+    this.#index.delete(watch);
+    this.#countReported(watch.caller.toString(), -watch.versions.size);
+  }
+
+  report(report: VersionReport): void {
+    const { watchId, caller, path, version } = report;
+    const watch = this.#watches.get(watchId);
+    // The same error for a watch of another SPIFFE ID: a caller must not find out which watches exist.
+    if (watch === undefined || watch.caller.toString() !== caller) throw watchNotFound(watchId);
+    if (!watch.scope.covers(path)) throw invalidField("path", "is not a path of this watch");
+    const { memory } = this.#options;
+    const stored = memory.get(path);
+    const latest = latestVersion(stored);
+    if (stored === undefined || version > latest)
+      throw invalidField("version", `is greater than ${latest}, the newest`);
+    if (!watch.versions.has(path)) this.#reserve(watch.versions.size, caller);
+    // The path of the store, so that the text of the request is not retained.
+    watch.versions.set(stored.path, report, memory.revision);
+  }
+
+  count(path: SecretPath, newest: NewestVersion): WatcherCount {
+    const watchers = this.#watchersOf(path);
+    const behind: { readonly watch: ReportingWatch; readonly reported: ReportedVersion | undefined }[] = [];
+    for (const watch of watchers) {
+      const reported = watch.versions.get(path);
+      if (!isConverged(reported, newest)) behind.push({ watch, reported });
+    }
+    behind.sort((a, b) => (a.reported?.version ?? 0) - (b.reported?.version ?? 0));
+    const named = behind.slice(0, MAX_NAMED_WATCHERS).map(({ watch, reported }) => describe(watch, reported));
+    return { watchers: watchers.length, converged: watchers.length - behind.length, behind: named };
+  }
+
+  /** The watches that name a path, and whose caller may watch it now. Many of them have the same caller. */
+  #watchersOf(path: SecretPath): readonly ReportingWatch[] {
+    const watches = new Set<ReportingWatch>();
+    this.#index.forEach(path, (watch) => watches.add(watch));
+    if (watches.size === 0) return [];
+    const authorizer = this.#options.authorizer();
+    const decisions = new Map<string, boolean>();
+    return [...watches].filter(({ caller }) => {
+      const id = caller.toString();
+      const known = decisions.get(id);
+      const isAllowed = known ?? authorizer.decide(caller, "watch", path).kind === "allowed";
+      decisions.set(id, isAllowed);
+      return isAllowed;
+    });
+  }
+
+  #reserve(ofWatch: number, caller: string): void {
+    if (ofWatch >= MAX_REPORTED_PATHS)
+      throw limitExceeded("path", MAX_REPORTED_PATHS, "paths", ofWatch + 1, "this watch");
+    const ofCaller = (this.#reported.get(caller) ?? 0) + 1;
+    if (ofCaller > MAX_REPORTED_PATHS_OF_CALLER)
+      throw limitExceeded("path", MAX_REPORTED_PATHS_OF_CALLER, "paths", ofCaller, "all watches of this SPIFFE ID");
+    this.#countReported(caller, 1);
+  }
+
+  #countReported(caller: string, change: number): void {
+    const count = (this.#reported.get(caller) ?? 0) + change;
+    if (count === 0) this.#reported.delete(caller);
+    else this.#reported.set(caller, count);
+  }
+}
+
+function isConverged(reported: ReportedVersion | undefined, { number, revision }: NewestVersion): boolean {
+  if (number === 0) return true;
+  return reported !== undefined && reported.version >= number && reported.since >= revision;
+}
+
+function describe({ caller, versions }: ReportingWatch, reported: ReportedVersion | undefined): WatcherBehind {
+  const { version = 0, state } = reported ?? {};
+  return { caller: caller.toString(), instance: versions.instance, version, state };
+}

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import type { WantedFile } from "../../../src/agent/destination.ts";
+import { machineFiles } from "../../../src/agent/file-system.ts";
+import { SingleFile } from "../../../src/agent/single-file.ts";
+import { Killed, crashingFiles } from "../../support/crashing-files.ts";
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "coffer-file-"));
+  path = join(folder, "key");
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function wanted(value: string, mode = 0o400): WantedFile[] {
+  return [{ name: "key", content: Buffer.from(value), rights: { mode, owner: undefined, group: undefined } }];
+}
+
+describe("a single file", () => {
+  it("is created with its folders, replaced, and removed", () => {
+    path = join(folder, "deep", "er", "key");
+    const file = new SingleFile(path, machineFiles);
+    for (const value of ["one", "two"]) {
+      file.replace(wanted(value), false);
+      assert.equal(readFileSync(path, "utf8"), value);
+      assert.equal(statSync(path).mode & 0o7777, 0o400);
+      assert.ok(file.holds(wanted(value)));
+      assert.ok(!file.holds(wanted("other")));
+      assert.ok(!file.holds(wanted(value, 0o440)));
+    }
+    assert.ok(!file.holds([]));
+    file.replace([], false);
+    assert.ok(file.holds([]));
+    assert.deepEqual(readdirSync(join(folder, "deep", "er")), []);
+  });
+
+  it("does not replace a link or a folder", () => {
+    const elsewhere = join(folder, "elsewhere");
+    writeFileSync(elsewhere, "mine");
+    symlinkSync(elsewhere, path);
+    const problem = { name: "DestinationProblem", message: /is not a regular file/ };
+    assert.throws(() => new SingleFile(path, machineFiles).replace(wanted("x"), false), problem);
+    assert.throws(() => new SingleFile(path, machineFiles).replace([], false), problem);
+    rmSync(path);
+    mkdirSync(path);
+    assert.throws(() => new SingleFile(path, machineFiles).replace(wanted("x"), false), problem);
+    assert.equal(readFileSync(elsewhere, "utf8"), "mine");
+  });
+
+  it("is the old one or the new one after every call of a writer that is killed", () => {
+    let steps = 0;
+    const states = new Set<string>();
+    const writeUntil = (survived: number) => {
+      new SingleFile(path, machineFiles).replace(wanted("old"), false);
+      writeFileSync(join(folder, ".key.coffer-backup"), "mine");
+      try {
+        new SingleFile(path, crashingFiles(survived).files).replace(wanted("a new one"), true);
+        return false;
+      } catch (error) {
+        assert.ok(error instanceof Killed, String(error));
+        return true;
+      }
+    };
+    while (writeUntil(steps)) {
+      const found = readFileSync(path, "utf8");
+      states.add(found);
+      assert.ok(found === "old" || found === "a new one", found);
+      const next = new SingleFile(path, machineFiles);
+      if (next.holds(wanted("a new one"))) assert.ok(next.isMarked(), "the command is due");
+      else next.replace(wanted("a new one"), true);
+      next.complete();
+      next.unmark();
+      // The temporary file with the secret is removed, and another file with a similar name is not.
+      assert.deepEqual(readdirSync(folder).sort(), [".key.coffer-backup", "key"]);
+      rmSync(path);
+      steps += 1;
+    }
+    assert.ok(steps > 5, `${steps} steps`);
+    assert.ok(states.has("old"));
+  });
+});
