@@ -1,6 +1,6 @@
 import { readMetrics } from "./metrics-page.ts";
 
-/** The commits of a Coffer since its start, from its metrics. */
+/** The commits of a Coffer server since its start, from its metrics. */
 export interface Commits {
   readonly groups: number;
   readonly changes: number;

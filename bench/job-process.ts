@@ -1,13 +1,13 @@
 import type { JobAnswer, JobResult } from "./job.ts";
 
 /** Receives one job from the parent process, sends the result, and ends this process. */
-export function takeJob<Job>(doJob: (job: Job) => Promise<JobResult>): void {
+export function takeJob<Job, Result = JobResult>(doJob: (job: Job) => Promise<Result>): void {
   process.once("message", (job: Job) => {
     void answer(doJob(job)).then((answer) => process.send!(answer, () => process.exit()));
   });
 }
 
-async function answer(result: Promise<JobResult>): Promise<JobAnswer> {
+async function answer<Result>(result: Promise<Result>): Promise<JobAnswer<Result>> {
   try {
     return { kind: "done", result: await result };
   } catch (error) {

@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, type Serializable, fork } from "node:child_process";
 
 /** The method that a job calls. */
 export type Operation = "get" | "put";
@@ -97,8 +97,8 @@ export interface ThreadTime {
 }
 
 /** The answer of the client process. */
-export type JobAnswer =
-  | { readonly kind: "done"; readonly result: JobResult }
+export type JobAnswer<Result> =
+  | { readonly kind: "done"; readonly result: Result }
   | { readonly kind: "failed"; readonly message: string };
 
 /** Does a job in a separate client process, so that the client's work does not count as the server's. */
@@ -111,17 +111,18 @@ export function runPacedJob(job: PacedJob): Promise<JobResult> {
   return runIn("./paced-client.js", job);
 }
 
-async function runIn(module: string, job: Job | PacedJob): Promise<JobResult> {
+/** Does a job in a separate process that runs `module`, which is relative to this folder. */
+export async function runIn<Result>(module: string, job: Serializable): Promise<Result> {
   const client = fork(new URL(module, import.meta.url), { serialization: "advanced" });
   client.send(job);
-  const answer = await answerOf(client);
+  const answer = await answerOf<Result>(client);
   if (answer.kind === "failed") throw new Error(`the client failed: ${answer.message}`);
   return answer.result;
 }
 
-function answerOf(client: ChildProcess): Promise<JobAnswer> {
+function answerOf<Result>(client: ChildProcess): Promise<JobAnswer<Result>> {
   return new Promise((resolve, reject) => {
-    client.once("message", (answer) => resolve(answer as JobAnswer));
+    client.once("message", (answer) => resolve(answer as JobAnswer<Result>));
     client.once("error", reject);
     client.once("exit", (code) => reject(new Error(`the client ended with exit code ${code} and without a result`)));
   });

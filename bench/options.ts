@@ -26,7 +26,7 @@ export interface OtherBuild {
   readonly name: string;
   /** The node binary. */
   readonly node: string;
-  /** The folder of a Coffer that was built for that Node. */
+  /** The folder of a Coffer build for that Node. */
   readonly checkout: string;
 }
 

@@ -195,16 +195,28 @@ export function idleReport({ connections, costs, requirements }: Idle, { rounds 
   ].join("\n");
 }
 
-/** The deliveries to watchers. */
+/** The deliveries to watchers, and the answers to the same changes. */
 export function watchReport({ deliveries, requirements }: Watches, { rounds, seconds }: Options): string {
   const row = ([name, found]: [string, readonly Deliveries[]]) => {
-    const cell = (figure: (deliveries: Deliveries) => number) => withRange(spreadOf(found.map(figure)), 2);
-    const missing = found.reduce((sum, { expected, received }) => sum + expected - received, 0);
-    return [name, cell(({ p50 }) => p50), cell(({ p99 }) => p99), cell(({ worst }) => worst), whole(missing)];
+    const cell = (figure: (deliveries: Deliveries) => number, digits = 2) =>
+      withRange(spreadOf(found.map(figure)), digits);
+    return [
+      name,
+      cell(({ delivered }) => delivered.p50),
+      cell(({ delivered }) => delivered.p99),
+      cell(({ delivered }) => delivered.worst),
+      cell(({ answered }) => answered.p50),
+      cell(({ answered }) => answered.p99),
+      cell(({ delivered }) => delivered.serverMicros, 0),
+      cell(({ delivered }) => delivered.clientLoad * 100, 0),
+      cell(({ delivered }) => delivered.othersLoad * 100, 0),
+      whole(found.reduce((sum, { due, delivered }) => sum + due - delivered.calls, 0)),
+    ];
   };
+  const head = ["watchers", "p50", "p99", "slowest", "answer p50", "answer p99", "CPU us/delivery"];
   return [
-    `watch: ms from a change to its delivery, ${seconds} s, median of ${rounds} (least-most)`,
-    columns([["watchers", "p50", "p99", "slowest", "not delivered"], ...[...deliveries].map(row)]),
+    `watch: ms from the beginning of a change to its delivery and to its answer, ${seconds} s, median of ${rounds} (least-most)`,
+    columns([[...head, "client %", "others %", "not delivered"], ...[...deliveries].map(row)]),
     "",
     requirementsTable(requirements),
   ].join("\n");

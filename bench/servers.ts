@@ -14,7 +14,7 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** A running Coffer. */
+/** A running Coffer server. */
 export interface CofferServer extends Server {
   /** The port of /metrics, on 127.0.0.1. */
   readonly opsPort: number;
@@ -49,7 +49,7 @@ async function startBare(folder: RunFolder, name: string, module: string): Promi
  */
 const NODE_FLAGS = ["--max-semi-space-size=64"];
 
-/** How to start a Coffer. */
+/** How to start a Coffer server. */
 export interface CofferOptions {
   readonly name: string;
   /** The name of its data folder within the run folder. It may have the data of an earlier server. */
@@ -82,7 +82,7 @@ export async function startCoffer(folder: RunFolder, options: CofferOptions): Pr
   return { ...serverOf(folder, child, "coffer", port), opsPort };
 }
 
-/** A Coffer to measure. */
+/** A Coffer server to measure. */
 export type Coffer = Pick<CofferOptions, "name" | "flags" | "otherBuild">;
 
 /** The options to start this Coffer and the builds to compare it with. */

@@ -1,92 +1,144 @@
-import { setTimeout as pause } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ClientHttp2Session } from "node:http2";
-import { accessOf, callOnce, openSession } from "./access.ts";
+import { type Access, accessOf, callOnce, openSession } from "./access.ts";
+import { takeJob } from "./job-process.ts";
+import { Meter } from "./meter.ts";
 import { VALUE_BYTES, secretPath } from "./request.ts";
 import type { Deliveries, WatchJob } from "./watch-job.ts";
-import { beginWatch, putOf } from "./watch-stream.ts";
+import { type WatchedChange, beginWatch, putOf } from "./watch-stream.ts";
 
-// A process of watchers, and of one client that makes changes. It receives its job from the parent, and answers with the
-// times from the beginning of each change to its deliveries.
+// A process of watchers, each on a connection of its own, and of one client that makes the changes.
 
 /** The number of connections that are opened at a time. */
 const AT_A_TIME = 25;
 
-process.once("disconnect", () => process.exit());
-process.once("message", (job: WatchJob) => {
-  measure(job).then(
-    (deliveries) => process.send!({ kind: "done", result: deliveries }),
-    (error: Error) => process.send!({ kind: "failed", message: error.stack ?? error.message }),
-  );
+/** How long a delivery may take after the last change, in milliseconds. */
+const TIMEOUT_MS = 10_000;
+
+// Consecutive changes are of secrets that are far apart.
+const STRIDE = 7919;
+
+takeJob<WatchJob, Deliveries>(async (job) => {
+  const changes = new Changes(job);
+  await changes.openWatches();
+  const end = performance.now() + job.warmUpMs + job.measuredMs;
+  setTimeout(() => changes.measure(), job.warmUpMs);
+  const { perSecond } = job;
+  if (perSecond === undefined) while (performance.now() < end) await changes.makeOne();
+  else await makePaced(changes, perSecond, end);
+  return changes.result();
 });
 
-async function measure(job: WatchJob): Promise<Deliveries> {
-  const { target, ofOnePath, ofAll, perSecond, warmUpMs, measuredMs } = job;
-  const access = accessOf(target);
-  const begun = new Map<string, number>();
-  const latencies: number[] = [];
-  let expected = 0;
-  let received = 0;
-  let isMeasured = false;
-  const onChange = ({ path, value }: { readonly path: string; readonly value: string }) => {
-    const since = begun.get(`${path} ${value}`);
-    if (since === undefined) return;
-    received += 1;
-    latencies.push(performance.now() - since);
-  };
-  const open = async (path: string | undefined) => {
-    const session = openSession(access);
-    await beginWatch(session, target.protocol, path, onChange);
-  };
-  const watched = [
-    ...Array.from({ length: ofOnePath }, (_, n) => secretPath(n)),
-    ...Array.from({ length: ofAll }, () => undefined),
-  ];
-  for (let i = 0; i < watched.length; i += AT_A_TIME) await Promise.all(watched.slice(i, i + AT_A_TIME).map(open));
-  const writer = openSession(access);
-  const failed: string[] = [];
-  const change = async (n: number, value: string) => {
-    const path = secretPath(n);
-    if (isMeasured) {
-      begun.set(`${path} ${value}`, performance.now());
-      expected += ofAll + (n < ofOnePath ? 1 : 0);
-    }
-    const outcome = await callOnce(writer, ...putOf(target.protocol, path, value));
-    if (outcome.kind === "error") failed.push(outcome.what);
-  };
-  const secrets = Math.max(ofOnePath, 1);
+/** Begins changes at a fixed pace, whether or not earlier ones were delivered. */
+async function makePaced(changes: Changes, perSecond: number, end: number): Promise<void> {
   const start = performance.now();
-  const end = start + warmUpMs + measuredMs;
-  const pending: Promise<void>[] = [];
-  for (let i = 0; performance.now() < end; i++) {
-    isMeasured = performance.now() >= start + warmUpMs;
-    const done = change((i * 7919) % secrets, `value ${i} `.padEnd(VALUE_BYTES, "."));
-    if (perSecond === undefined) {
-      await done;
-      // The next change begins when this one was delivered.
-      while (received < expected) await pause(0);
-    } else {
-      pending.push(done);
-      const next = start + ((i + 1) * 1000) / perSecond;
-      if (next > performance.now()) await pause(next - performance.now());
-    }
+  for (let begun = 1; performance.now() < end; begun++) {
+    void changes.begin();
+    const next = start + (begun * 1000) / perSecond;
+    if (next > performance.now()) await sleep(next - performance.now());
   }
-  await Promise.all(pending);
-  for (let waited = 0; received < expected && waited < 10_000; waited += 10) await pause(10);
-  if (failed.length > 0) throw new Error(`changes failed: ${failed[0]}`);
-  latencies.sort((a, b) => a - b);
-  const at = (share: number) =>
-    latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? Number.NaN;
-  closeAll([writer]);
-  return {
-    changes: begun.size,
-    expected,
-    received,
-    p50: at(0.5),
-    p99: at(0.99),
-    worst: latencies.at(-1) ?? Number.NaN,
-  };
 }
 
-function closeAll(sessions: readonly ClientHttp2Session[]): void {
-  for (const session of sessions) session.close();
+/** A change that was begun during the measurement. */
+interface Begun {
+  readonly at: number;
+  /** The number of watchers that are to receive it. */
+  readonly due: number;
+  readonly delivered: () => void;
+  received: number;
+}
+
+/** Makes changes, and measures when they are answered and delivered. */
+class Changes {
+  readonly #job: WatchJob;
+  readonly #access: Access;
+  readonly #writer: ClientHttp2Session;
+  readonly #delivered: Meter;
+  readonly #answered: Meter;
+  /** By path and value. */
+  readonly #begun = new Map<string, Begun>();
+  readonly #open = new Set<Promise<void>>();
+  #number = 0;
+  #due = 0;
+  #isMeasured = false;
+
+  constructor(job: WatchJob) {
+    this.#job = job;
+    this.#access = accessOf(job.target);
+    this.#writer = openSession(this.#access);
+    this.#delivered = new Meter(job.target.pid);
+    this.#answered = new Meter(job.target.pid);
+  }
+
+  async openWatches(): Promise<void> {
+    const { ofOnePath, ofAll } = this.#job;
+    const watched = [
+      ...Array.from({ length: ofOnePath }, (_, n) => secretPath(n)),
+      ...Array.from({ length: ofAll }, () => undefined),
+    ];
+    for (let i = 0; i < watched.length; i += AT_A_TIME)
+      await Promise.all(watched.slice(i, i + AT_A_TIME).map((path) => this.#watch(path)));
+  }
+
+  /** Measures the changes that begin from now on. */
+  measure(): void {
+    this.#isMeasured = true;
+    this.#delivered.start();
+    this.#answered.start();
+  }
+
+  /** Begins a change. Resolves when it was delivered to every watcher, or when it has failed. */
+  begin(): Promise<void> {
+    const done = this.#change(this.#number++);
+    this.#open.add(done);
+    return done.finally(() => this.#open.delete(done));
+  }
+
+  /** Makes a change, and waits until it was delivered. */
+  makeOne(): Promise<void> {
+    return Promise.race([this.begin(), sleep(TIMEOUT_MS)]);
+  }
+
+  /** The result, when every change was delivered. Throws if one has failed. */
+  async result(): Promise<Deliveries> {
+    await Promise.race([Promise.all(this.#open), sleep(TIMEOUT_MS)]);
+    this.#delivered.stop();
+    this.#answered.stop();
+    const [delivered, answered] = [this.#delivered.result(), this.#answered.result()];
+    const [failure] = Object.keys(answered.errors);
+    if (failure !== undefined) throw new Error(`changes failed: ${failure}`);
+    return { due: this.#due, delivered, answered };
+  }
+
+  async #watch(path: string | undefined): Promise<void> {
+    const session = openSession(this.#access);
+    await beginWatch(session, this.#job.target.protocol, path, (change) => this.#receive(change));
+  }
+
+  async #change(number: number): Promise<void> {
+    const { ofOnePath, ofAll, target } = this.#job;
+    const n = (number * STRIDE) % Math.max(ofOnePath, 1);
+    const [path, value] = [secretPath(n), `value ${number} `.padEnd(VALUE_BYTES, ".")];
+    const due = ofAll + (n < ofOnePath ? 1 : 0);
+    const at = performance.now();
+    const delivered = new Promise<void>((resolve) => {
+      if (!this.#isMeasured || due === 0) resolve();
+      else this.#begun.set(keyOf(path, value), { at, due, delivered: resolve, received: 0 });
+    });
+    if (this.#isMeasured) this.#due += due;
+    this.#answered.record(await callOnce(this.#writer, ...putOf(target.protocol, path, value)), at);
+    await delivered;
+  }
+
+  #receive({ path, value }: WatchedChange): void {
+    const begun = this.#begun.get(keyOf(path, value));
+    if (begun === undefined) return;
+    this.#delivered.record({ kind: "ok" }, begun.at);
+    begun.received += 1;
+    if (begun.received === begun.due) begun.delivered();
+  }
+}
+
+function keyOf(path: string, value: string): string {
+  return `${path} ${value}`;
 }

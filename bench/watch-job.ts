@@ -1,6 +1,4 @@
-import { fork } from "node:child_process";
-import { once } from "node:events";
-import type { Target } from "./job.ts";
+import { type JobResult, type Target, runIn } from "./job.ts";
 
 /** The job of a process of watchers. */
 export interface WatchJob {
@@ -15,25 +13,17 @@ export interface WatchJob {
   readonly measuredMs: number;
 }
 
-/** The times from the beginning of a change to its delivery, in milliseconds. */
+/** What the watchers of a job received. Latencies are from the beginning of a change. */
 export interface Deliveries {
-  readonly changes: number;
   /** The number of deliveries if none is omitted. A server can omit a change that a later one has replaced. */
-  readonly expected: number;
-  readonly received: number;
-  readonly p50: number;
-  readonly p99: number;
-  readonly worst: number;
+  readonly due: number;
+  /** Each delivery counts as a call. */
+  readonly delivered: JobResult;
+  /** The answers to the same changes. */
+  readonly answered: JobResult;
 }
 
 /** Does a job in a separate process. */
-export async function runWatchJob(job: WatchJob): Promise<Deliveries> {
-  const child = fork(new URL("./watch-clients-process.js", import.meta.url));
-  child.send(job);
-  const [answer] = (await Promise.race([once(child, "message"), once(child, "exit")])) as [unknown];
-  child.disconnect();
-  if (typeof answer !== "object" || answer === null) throw new Error(`the watchers ended with exit code ${answer}`);
-  const { kind, result, message } = answer as { kind: string; result: Deliveries; message: string };
-  if (kind === "failed") throw new Error(`the watchers failed: ${message}`);
-  return result;
+export function runWatchJob(job: WatchJob): Promise<Deliveries> {
+  return runIn("./watch-clients-process.js", job);
 }

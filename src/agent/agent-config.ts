@@ -23,7 +23,7 @@ export interface TargetConfig {
   readonly onChange: Reaction | undefined;
   /** What happens to the files when a secret is deleted, destroyed, expired, purged, or may no longer be watched. */
   readonly whenGone: "keep" | "remove";
-  /** For how many milliseconds the files stay while no server answers; undefined for ever. */
+  /** For how many milliseconds the files stay while no server answers; undefined: without a limit. */
   readonly removeAfterOutageMs: number | undefined;
 }
 
@@ -72,7 +72,7 @@ export type Reaction =
 export type SignalReceiver =
   /** The process whose number is in a file. */
   | { readonly kind: "pid-file"; readonly path: string }
-  /** Each process with this name, without those that a process of the same name has started. */
+  /** Every process with this name, except those that another process with this name has started. */
   | { readonly kind: "name"; readonly name: string };
 
 /** The paths of the secrets that a target uses, each once. */

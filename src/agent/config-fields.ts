@@ -68,7 +68,7 @@ export class ConfigFields {
     return items;
   }
 
-  /** The keys of a mapping with the text of each. A missing key or an empty mapping is a problem. */
+  /** The keys of a mapping with the parsed value of each. A missing key or an empty mapping is a problem. */
   mapping<T>(key: string, parse: ParseText<T>): ReadonlyMap<string, T> {
     const node = this.#values.get(key);
     if (node === undefined) return new Map(this.#missing(key) ?? []);
@@ -94,7 +94,7 @@ export class ConfigFields {
     return this.reject(`${one} and ${second} can't be combined; use one of them`, second);
   }
 
-  /** Reports each of `keys` that the mapping has, because they have no effect together with `reason`. */
+  /** Records a problem for each of `keys` that the mapping has. `reason` completes the message, after the key. */
   refuse(keys: readonly string[], reason: string): void {
     for (const key of keys) if (this.has(key)) this.reject(`${key} ${reason}`, key);
   }

@@ -49,7 +49,7 @@ export function parseFileName(text: string): string {
   throw new Error("expected the name of a file, without a slash, that does not begin with ..");
 }
 
-/** Permissions in octal, as for chmod. Others than the owner must not be able to change the file. */
+/** Permissions in octal, as for chmod. Only the owner may be able to change the file. */
 export function parseFileMode(text: string): number {
   if (!/^0?[0-7]{3}$/.test(text)) throw new Error("expected three octal digits, such as 0400");
   const mode = Number.parseInt(text, 8);

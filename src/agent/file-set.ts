@@ -20,10 +20,10 @@ const NEXT_DATA = "..data_tmp";
 
 const MARK = "..pending";
 
-/** The folders that {@link FileSet} creates. Kubernetes names its folders alike, but with another end. */
+/** The folders that {@link FileSet} creates. The names that Kubernetes uses differ only in their last part. */
 const FOLDER = /^\.\.\d{4}_\d{2}_\d{2}_\d{2}_\d{2}_\d{2}\.[A-Za-z0-9]{6}$/;
 
-/** Names begin differently from those that the set needs for itself. */
+/** The beginning of the names that the set needs for itself. No file of a set may have such a name. */
 const RESERVED = "..";
 
 /** What a {@link FileSet} needs. */

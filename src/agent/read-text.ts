@@ -4,7 +4,7 @@ import { describeObstacle } from "../files/file-access.ts";
 /** The maximum size of the configuration and of a template, in bytes. */
 const MAX_BYTES = 256 * 1024;
 
-/** Reads a file of at most {@link MAX_BYTES}. Throws an Error whose message continues the path of the file. */
+/** Reads a file of at most {@link MAX_BYTES}. Throws an Error whose message is to be written after the path of the file. */
 export type ReadText = (path: string) => Buffer;
 
 /** Reads a file of this machine. */

@@ -85,7 +85,7 @@ export class TargetWorker {
     this.#wakeUp.call();
   }
 
-  /** Works until `signal` is aborted. A command that runs then is waited for. */
+  /** Works until `signal` is aborted. Then it waits for the end of a command that is running. */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", this.#wakeUp.call);
     for (;;) {

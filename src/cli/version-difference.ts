@@ -10,7 +10,7 @@ export interface KeyDifference {
   readonly after: ContentEntry | undefined;
 }
 
-/** The keys that differ between two contents, ascending. A value that became binary, or text, has changed. */
+/** The keys that differ between two contents, ascending. Text and binary data with the same bytes differ. */
 export function differencesOf(
   before: readonly ContentEntry[],
   after: readonly ContentEntry[],

@@ -3,7 +3,7 @@ import type { CacheFile, CacheSnapshot, LoadedCache } from "./cache-file.ts";
 import { CacheFileError } from "./cache-file-error.ts";
 
 // Milliseconds.
-/** A burst of changes is one write. */
+/** How long to wait after a change, so that a burst of changes causes one write. */
 const AFTER_CHANGE_MS = 1000;
 /** How often the file is written if nothing changes, so that it has the time at which the server confirmed it. */
 const AFTER_CONFIRMATION_MS = 5 * 60_000;

@@ -20,14 +20,14 @@ export class ConfirmedTime {
     this.#last = { clock: time, elapsed: elapsed() - Math.max(0, clock() - time) };
   }
 
-  /** In milliseconds since the epoch; 0 if it never was. */
+  /** The time of the last confirmation, in milliseconds since the epoch; 0 if there was none. */
   get time(): number {
     return this.#last?.clock ?? 0;
   }
 
   /**
-   * The milliseconds since then; Infinity if it never was. The clock can jump, and the monotonic time stands still while
-   * the machine sleeps, so it is the longer of the two.
+   * The milliseconds since the last confirmation; Infinity if there was none. The clock can jump, and the monotonic time
+   * stands still while the machine sleeps, so this is the longer time of the two.
    */
   get ageMs(): number {
     if (this.#last === undefined) return Number.POSITIVE_INFINITY;

@@ -82,7 +82,7 @@ export class SecretCache {
     this.ready = new Promise((resolve, reject) => {
       this.#settleReady = (error) => (error === undefined ? resolve() : reject(error));
     });
-    // A program that does not wait for it must not be ended by it.
+    // Without a handler, a rejection would end a program that does not wait for `ready`.
     this.ready.catch(() => {});
     this.#watch = client.watch(watch);
     this.#followed = Promise.all([this.#load(), this.#follow()]).then(() => {});

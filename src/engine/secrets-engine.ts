@@ -122,8 +122,8 @@ export class SecretsEngine {
   }
 
   /**
-   * Authorizes a Watch. A caller that may not watch anything yet may begin: each of its events is authorized. Throws
-   * ACCESS_DENIED if it has the server's own SPIFFE ID.
+   * Authorizes a Watch. A caller that may not watch any secret yet may start a watch, because each event is authorized
+   * separately. Throws ACCESS_DENIED if the caller has the server's own SPIFFE ID.
    */
   permitWatch(caller: Principal): void {
     this.#permits(caller, "Watch").requireOtherThanServer(ACTIONS_ANYWHERE.Watch);

@@ -25,7 +25,7 @@ export const DEFAULT_BUDGET_LIMITS: BudgetLimits = { bytes: 64 * 1024 * 1024, un
  */
 export const MINIMUM_BUDGET: BudgetLimits = { bytes: 64 * 1024, unread: 4, calls: 16 };
 
-// The calls are returned last: a slot without calls and connections may belong to another SPIFFE ID at once.
+// The calls are returned last: a slot without calls and connections may immediately be given to another SPIFFE ID.
 const RESOURCES: readonly Resource[] = ["bytes", "unread", "calls"];
 
 // Milliseconds. How soon a waiting request notices that another thread has released space.

@@ -13,7 +13,7 @@ import {
 /**
  * The maximum number of signatures that are checked in one search. An unauthenticated peer chooses the certificates.
  * With P-521, the slowest keys that are accepted, this many checks take about 15 ms. A handshake can need two searches:
- * over the known intermediates, then over the certificates that the peer sent.
+ * through the known intermediates, then through the certificates that the peer sent.
  */
 export const MAX_SIGNATURE_CHECKS = 16;
 

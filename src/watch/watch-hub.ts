@@ -8,14 +8,12 @@ import type { WatchableMemory } from "../store/memory.ts";
 import type { WatchRegistry } from "../store/watch-registry.ts";
 import type { StoreClock } from "../store/store-clock.ts";
 import { EventMaker } from "./event-maker.ts";
+import { Heartbeats } from "./heartbeats.ts";
 import { Rota } from "./rota.ts";
 import { WATCH_LIMITS, type WatchLimits } from "./watch-limits.ts";
 import { WatcherIndex } from "./watcher-index.ts";
 import type { RequestedWatch, WatchSink, WatchingCaller } from "./watcher-options.ts";
 import { Watcher } from "./watcher.ts";
-
-/** Milliseconds between two heartbeats. The contract promises one every 15 seconds. */
-const HEARTBEAT_MS = 10_000;
 
 const WATCH_ID_BYTES = 16;
 
@@ -49,12 +47,13 @@ export class WatchHub {
   readonly #watchers = new Set<Watcher>();
   readonly #index = new WatcherIndex<Watcher>();
   readonly #rota: Rota<Watcher>;
-  #cancelHeartbeat: (() => void) | undefined;
+  readonly #heartbeats: Heartbeats<Watcher>;
 
   constructor(options: WatchHubOptions) {
     this.#options = options;
     this.#events = new EventMaker(options);
     this.#rota = new Rota(options.timers);
+    this.#heartbeats = new Heartbeats(options.timers);
     options.memory.onPublished((entries) => this.#published(entries));
   }
 
@@ -65,8 +64,9 @@ export class WatchHub {
 
   /**
    * Begins a watch. It is registered before its first event: otherwise its caller could see an event, and a change that
-   * requires that all watchers use the newest version could still ignore this watcher. `createSink` gets the function to call when the sink has space again. Throws REVISION_AHEAD if the
-   * caller has seen changes that this store does not have.
+   * requires that all watchers use the newest version could still ignore this watcher. `createSink` gets the function to
+   * call when the sink has space again. Throws REVISION_AHEAD if the caller has seen changes that this store does not
+   * have.
    */
   begin(caller: WatchingCaller, request: RequestedWatch, createSink: (wake: () => void) => WatchSink): Watch {
     const { memory, timers, authorizer, catchUp, registry, limits = WATCH_LIMITS } = this.#options;
@@ -102,25 +102,16 @@ export class WatchHub {
   #add(watcher: Watcher): void {
     this.#watchers.add(watcher);
     this.#index.add(watcher);
-    if (this.#cancelHeartbeat === undefined) this.#awaitHeartbeat();
+    this.#heartbeats.add(watcher);
   }
 
   #remove(watcher: Watcher): void {
     if (!this.#watchers.delete(watcher)) return;
     this.#index.delete(watcher);
     this.#rota.delete(watcher);
+    this.#heartbeats.delete(watcher);
     watcher.close();
     this.#options.registry.closed(watcher.watchId);
-    if (this.#watchers.size > 0) return;
-    this.#cancelHeartbeat?.();
-    this.#cancelHeartbeat = undefined;
-  }
-
-  #awaitHeartbeat(): void {
-    this.#cancelHeartbeat = this.#options.timers.delay(HEARTBEAT_MS, () => {
-      for (const watcher of this.#watchers) watcher.beat();
-      this.#awaitHeartbeat();
-    });
   }
 
   /** Notifies the watchers of the changed paths, in the order of revisions, and of paths within a revision. */

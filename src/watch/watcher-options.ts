@@ -33,7 +33,7 @@ export interface WatchSink extends HeldMemory {
 export interface RequestedWatch extends WatchQuery {
   /** 0 for a snapshot. */
   readonly fromRevision: Revision;
-  /** The fingerprint of the policy that the caller knows. Empty if it does not know one: it is then not compared. */
+  /** The fingerprint of the policy that the caller knows. If it is empty, it is not compared with the current one. */
   readonly policy: string;
 }
 

@@ -25,7 +25,7 @@ export interface SiteShape {
   readonly ttl?: number;
 }
 
-/** A SPIRE, and a Coffer that can be started again on the same port and store. */
+/** A SPIRE, and a Coffer server that can be started again on the same port and store. */
 export class Site {
   readonly machine: Machine;
   readonly spire: Spire;

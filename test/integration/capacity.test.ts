@@ -13,7 +13,7 @@ const operations = page("docs/operations.md");
 describe("the figures of docs/operations.md", () => {
   const path = "shop/team-00/secret-0000000";
 
-  /** The size of the store, without its author, with one version of the page's example and with ten. */
+  /** The counted bytes of the store, except those of the author, with one version of the page's example and with ten. */
   async function countedWith(threads: number): Promise<readonly [one: number, ten: number]> {
     const kit = await ServerKit.start({ threads });
     const admin = kit.caller(ADMIN);

@@ -31,7 +31,7 @@ const [besideMB, connectionKB] = FORMULA.exec(page("docs/operations.md").text)!.
 /** The bound of docs/operations.md for this server, the attackers' connections and a well-behaved one. */
 const PROMISED = STORE_BYTES + besideMB! * MB + (2 * CONNECTIONS + 1) * connectionKB! * 1000;
 
-/** A site of its own for each test, because the tests run at once. */
+/** A site of its own for each test, because the tests run at the same time. */
 function siteOf(t: TestContext): Site {
   const site = new Site();
   t.after(() => site.remove());
@@ -94,7 +94,7 @@ async function attack(site: Site, server: ServerProcess): Promise<Set<string>> {
 
 // 200 unfinished Puts of 4 MiB on each of two connections, and 250 unread Gets of 1 MB on each of two others take more
 // than 2 GB without budgets. Another SPIFFE ID is served all the time. Both tests wait most of the time until the Puts have
-// exceeded their time, so they run at once.
+// exceeded their time, so they run at the same time.
 describe("the memory formula of docs/operations.md holds under attack", { concurrency: true }, () => {
   it("by the kernel's peak of resident memory", async (t) => {
     const site = siteOf(t);

@@ -51,7 +51,7 @@ describe("connections over threads", () => {
 
   // Two other ways of sharing a port were measured. With a listening descriptor that both threads share, any split from
   // 0 and 4 to 4 and 0 occurred; with SO_REUSEPORT, one thread got all four in one case of eight.
-  it("are two on each of two fronts, when four clients connect together or one after the other", async () => {
+  it("are placed two on each of two fronts, when four clients connect together or one after the other", async () => {
     const fronts = await start(2);
     for (const width of [1, 4]) {
       const placed = await connectAll(fronts, 4, width);

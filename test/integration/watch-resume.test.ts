@@ -59,7 +59,7 @@ it(`watchers that are killed and resumed ${KILLS} times know the newest states`,
       else await put(paths[(i * 7) % SECRETS]!);
     }
   };
-  /** Lets nothing be written until `task` is over. */
+  /** Runs `task` while nothing is written. */
   const alone = async (task: () => Promise<void>) => {
     isPaused = true;
     await until("the writer pauses", () => !isWriting);

@@ -63,7 +63,7 @@ const SPOILED: readonly ((text: string) => string)[] = [
  */
 const STAYS_MS = [100, 20, 400, 100, 250];
 
-/** Each policy with a multiple of this number stays until it has decided a call, also if the server is slow. */
+/** A policy whose number is a multiple of this stays until it has decided a call, even if the server is slow. */
 const STAYS_UNTIL_SHOWN = 4;
 
 /** The least number of calls for each policy, on average. */
@@ -178,7 +178,7 @@ class Judge {
   readonly wrong: string[] = [];
   readonly failed = new Map<string, number>();
 
-  /** Resolves when a policy has decided a call, or a decision was wrong. */
+  /** Resolves when the policy with the number `set` has decided a call, or a decision was wrong. */
   async hasShown(set: number): Promise<void> {
     await until(`policy ${set} decides a call`, () => this.sets.has(set) || this.wrong.length > 0);
   }

@@ -46,7 +46,7 @@ export async function openPool(password) {
 }
 `;
 
-/** The \`./web-server\` of the page: it reports the password of its environment, and runs until a signal ends it. */
+/** The `./web-server` of the page: it reports the password of its environment, and runs until a signal ends it. */
 const WEB_SERVER = `#!/bin/sh
 echo "uses $DB_PASSWORD"
 exec sleep 100000
@@ -55,7 +55,7 @@ exec sleep 100000
 /** A workload in a separate process that watches the secret of docs/rotation.md. */
 export class RotatingWorkload {
   readonly #process: ChildProcess;
-  /** What it uses: everything that it has reported so far, or the content of its file. */
+  /** The password that it uses: the one that it reported last, or the content of its file. */
   readonly #used: () => string;
   #stderr = "";
 

@@ -13,6 +13,7 @@ import { findVersion, lastChange, latestVersion, newest, settingsOf, versionRef 
 import { versionContext } from "../../src/sealing/context.ts";
 import { Sight } from "../../src/watch/sight.ts";
 import type { WatchScope } from "../../src/watch/watch-scope.ts";
+import { HEARTBEAT_GROUPS } from "../../src/watch/heartbeats.ts";
 import { WatchHub } from "../../src/watch/watch-hub.ts";
 import type { WatchLimits } from "../../src/watch/watch-limits.ts";
 import { plainSealer } from "./plain-sealer.ts";
@@ -58,9 +59,9 @@ export class Turns {
     return tasks.length > 0;
   }
 
-  /** Runs the tasks whose delay is over: the heartbeats. */
+  /** Lets the time between two heartbeats of each watcher pass. */
   beat(): void {
-    for (const task of this.#beats.splice(0)) task();
+    for (let group = 0; group < HEARTBEAT_GROUPS; group++) for (const task of this.#beats.splice(0)) task();
   }
 }
 

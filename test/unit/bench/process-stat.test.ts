@@ -11,7 +11,7 @@ import { threadMicros } from "../../../bench/process-stat.ts";
 const pid = process.pid;
 
 describe("the CPU time of threads", () => {
-  // A worker that computes uses CPU time that is not the main thread's, so the share of the store thread is correct.
+  // If the CPU time of a worker were counted for the main thread, the share of the store thread would be wrong.
   it("is counted for each thread", async () => {
     const meter = new Meter(pid);
     meter.start();

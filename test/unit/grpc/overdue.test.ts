@@ -43,7 +43,7 @@ describe("an item", () => {
     assert.deepEqual(expired, ["b"]);
   });
 
-  // Each of them is linked to its neighbours, which must find each other.
+  // The items form a linked list. When one ends, its two neighbours must be linked to each other.
   it("does not affect the others when it ends, wherever it is among them", () => {
     for (const ending of [a, b, c]) {
       expired = [];

@@ -36,7 +36,7 @@ describe("overwriteFreedMemory", () => {
     assert.deepEqual(await freedByte({ GLIBC_TUNABLES: "glibc.malloc.tcache_count=1" }), [null, 0xff]);
   });
 
-  it("does not change the byte that an operator has chosen, or that it is not to write one", async () => {
+  it("keeps the byte that an operator has chosen, and overwrites nothing if the operator has chosen 0", async () => {
     assert.deepEqual(await freedByte({ GLIBC_TUNABLES: "glibc.malloc.perturb=7" }), [null, 7]);
     assert.deepEqual(await freedByte({ GLIBC_TUNABLES: "a.b.c=1:glibc.malloc.perturb=0" }), [null, 0x41]);
   });

@@ -95,7 +95,7 @@ describe("bounded changes", () => {
     assert.equal((await later).revision, 1);
   });
 
-  // The store overwrites the plaintext of a change that it gets. It does not get this one.
+  // The store overwrites the plaintext of each change it gets. A refused change never reaches the store.
   it("overwrite the plaintexts of a command that they refuse", async () => {
     const inner = new HeldChanges();
     const changes = new BoundedChanges(inner, 1);

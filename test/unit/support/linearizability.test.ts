@@ -145,7 +145,7 @@ const rows: [rule: string, broken: Recorded[], complaint: RegExp, correct: Recor
   [
     "revisions follow the order of time over all paths",
     [put(1, 2, 1, "a", 8), put(3, 4, 1, "b", 7)],
-    /later change/,
+    /of a later one/,
     [put(1, 2, 1, "a", 8), put(2, 4, 1, "b", 7)],
   ],
   [
@@ -270,7 +270,7 @@ const rows: [rule: string, broken: Recorded[], complaint: RegExp, correct: Recor
     [put(1, 2, 1), put(3, 4, 2), copied(5, 6, 3, 1), read(7, 8, newest(1, "a1", 3), "b")],
   ],
   [
-    "a change of two secrets is seen at once",
+    "a change of two secrets becomes visible for both at the same moment",
     [both(1, 9), batch(2, 3, fact("a", newest(1)), fact("b", missing))],
     /disagrees/,
     [both(1, 9), batch(2, 3, fact("a", newest(1)), fact("b", newest(1, "b1")))],
