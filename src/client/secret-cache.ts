@@ -66,8 +66,8 @@ export class SecretCache {
    */
   constructor(client: CofferReader, options: SecretCacheOptions);
   /** @internal */
-  constructor(client: CofferReader, options: InternalCacheOptions);
-  constructor(client: CofferReader, options: InternalCacheOptions) {
+  constructor(client: Pick<CofferReader, "watch" | "serverId">, options: InternalCacheOptions);
+  constructor(client: Pick<CofferReader, "watch" | "serverId">, options: InternalCacheOptions) {
     const { watch, file, timers } = readCacheOptions(options);
     const { paths, prefixes } = readWatchOptions(watch).scope;
     this.#timers = timers;
