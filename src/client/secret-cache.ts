@@ -239,7 +239,7 @@ export class SecretCache {
     this.#entries.see(seen);
     this.#expireAt(seen);
     const { path, version, state, content } = seen;
-    // A version that is deleted has arrived too: the workload no longer gets an older one.
+    // A deleted version is reported as received too: the workload no longer gets an older one.
     if (version > 0 && (state !== "live" || content !== undefined)) this.#report(path, version, "received");
   }
 
@@ -258,7 +258,7 @@ export class SecretCache {
     for (const feed of this.#feeds) feed.add(change);
   }
 
-  /** A server that refuses a report, or an older one without reports, does not concern the program. */
+  /** Ignores errors: a server that refuses a report, or that has no reports, does not concern the program. */
   #report(path: string, version: number, state: ReportedState): void {
     this.#watch.report(path, version, state).catch(() => {});
   }
