@@ -174,7 +174,7 @@ export class Agent {
     }
   }
 
-  /** The version of each secret of which all targets with this secret use the same version. */
+  /** For each secret, the version that all of its targets use. Has no secret whose targets use different versions. */
   #inUse(): ReadonlyMap<string, number> {
     const found = new Map<string, number | undefined>();
     for (const { target, versionsInUse } of this.#workers) {
