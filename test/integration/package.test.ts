@@ -10,7 +10,7 @@ import { callerVariables } from "../support/cli-caller.ts";
 import { ofThisFile } from "../support/children.ts";
 import { type Ran, runToEnd } from "../support/cli-kit.ts";
 import { type Example, commentExamples, pageExamples } from "../support/documented-examples.ts";
-import { API, ServerKit } from "../support/server-kit.ts";
+import { API, POLICY, ServerKit } from "../support/server-kit.ts";
 import { ServerProcess } from "../support/server-process.ts";
 
 /** The pages whose TypeScript blocks are programs. */
@@ -252,6 +252,9 @@ describe("the packed package", () => {
     let env: Record<string, string>;
     before(async () => {
       kit = await ServerKit.start();
+      // The examples also watch.
+      writeFileSync(kit.config.policy!, POLICY.replaceAll("[read,", "[read, watch,"));
+      await kit.restart();
       const { COFFER_CERT, COFFER_KEY, COFFER_BUNDLE } = callerVariables(kit, API, "api") as Record<string, string>;
       env = { COFFER_CERT: COFFER_CERT!, COFFER_KEY: COFFER_KEY!, COFFER_BUNDLE: COFFER_BUNDLE! };
       for (const name of ["@types/node", "undici-types"]) {
