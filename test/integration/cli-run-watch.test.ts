@@ -243,6 +243,10 @@ describe("coffer run --watch", () => {
     await refused(["--watch", "--min-interval", "soon", path], 2, /invalid duration "soon"/);
     await refused(["--watch", "shop/api/none"], 3, /there is no secret at shop\/api\/none/);
     await refused(["--watch", `X=${path}:none`], 3, /does not have the key "none"/);
+    const sources = await Promise.all(Array.from({ length: 129 }, (_, i) => put(`many/${i}`, "x")));
+    const named = sources.map((source, i) => `X${i}=${source}:X`);
+    await refused(["--watch", ...named], 2, /^coffer: --watch allows at most 128 secrets, not 129\n$/);
+    assert.equal((await coffer(["run", "--watch", ...named.slice(1), "--", "true"], { env })).code, 0);
     await refused(["--min-interval", "1s", path], 2, /--min-interval needs --watch/);
     assert.equal((await coffer(["run", "--watch", path, "--", "true"], { env })).code, 0);
   });

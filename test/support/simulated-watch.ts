@@ -15,7 +15,7 @@ import { BROKEN, failed } from "./scripted-watches.ts";
 import type { Watched } from "./watch-client.ts";
 import { WATCHING, type WatchWorld } from "./watch-world.ts";
 
-/** How many messages wait in the network. */
+/** The maximum number of messages in the network. */
 const IN_FLIGHT = 3;
 
 /** How a stream ends. */

@@ -105,7 +105,7 @@ export class ChangeCommands {
   }
 }
 
-/** The variables of the command. None has a value: other processes of this user can read the environment of a process. */
+/** The variables of the command. None contains a secret value: other processes of this user can read its environment. */
 function variablesOf({ path, version, state }: ShownChange): Record<string, string> {
   return { COFFER_PATH: path, COFFER_VERSION: version === undefined ? "" : String(version), COFFER_STATE: state };
 }

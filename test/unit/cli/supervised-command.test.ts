@@ -205,7 +205,7 @@ describe("a supervised command", () => {
     assert.deepEqual(one.commands[0]!.signals, ["SIGTERM", "SIGHUP"]);
   });
 
-  // No command starts with a part of its secrets.
+  // No command starts with only a part of its secrets.
   it("keeps running while a secret can't be read, and is restarted when it can", async () => {
     const one = new Supervision();
     assert.ok(one.secrets.drop("b"));
