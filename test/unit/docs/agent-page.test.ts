@@ -3,9 +3,10 @@ import { describe, it } from "node:test";
 import { AgentMetrics } from "../../../src/agent/agent-metrics.ts";
 import { CONFIG_KEYS, readAgentConfig } from "../../../src/agent/config-file.ts";
 import { FILE_KEYS, ON_CHANGE_KEYS, TARGET_KEYS } from "../../../src/agent/config-target.ts";
+import type { TargetStatus } from "../../../src/agent/target-worker.ts";
 import { Template } from "../../../src/agent/template.ts";
 import { readPolicy } from "../../../src/authorization/policy-file.ts";
-import { loggedEvents, sourceFiles } from "./log-events.ts";
+import { isOfAgent, loggedEvents, sourceFiles } from "./log-events.ts";
 import { codeBlocks, page, table } from "../../support/pages.ts";
 
 const agent = page("docs/agent.md");
@@ -29,7 +30,9 @@ describe("docs/agent.md", () => {
 
   it("has configurations and policies that are valid", () => {
     const blocks = ["Quick start", "Templates"].flatMap((section) => codeBlocks(agent, section, "yaml"));
-    const [policies, configs] = [true, false].map((isPolicy) => blocks.filter((text) => text.startsWith("rules:") === isPolicy));
+    const [policies, configs] = [true, false].map((isPolicy) =>
+      blocks.filter((text) => text.startsWith("rules:") === isPolicy),
+    );
     assert.deepEqual([policies!.length, configs!.length], [1, 2]);
     for (const text of policies!) assert.equal(readPolicy(Buffer.from(text)).kind, "policy");
     for (const text of configs!) assert.ok(readAgentConfig("agent.yaml", () => Buffer.from(text)).targets.length > 0);
@@ -48,7 +51,14 @@ describe("docs/agent.md", () => {
       ["password", "p"],
     ]);
     const render = (more: Iterable<[string, string]>) =>
-      JSON.parse(source.template.render(new Map([["db", new Map([...db, ...more])], ["tls", tls]])));
+      JSON.parse(
+        source.template.render(
+          new Map([
+            ["db", new Map([...db, ...more])],
+            ["tls", tls],
+          ]),
+        ),
+      );
     assert.deepEqual(render([]), { user: 'a"b', password: "p", tls: "Sw==" });
     assert.deepEqual(render([["replica", "r"]]), { user: 'a"b', password: "p", tls: "Sw==", replica: "r" });
   });
@@ -68,33 +78,44 @@ describe("docs/agent.md", () => {
       lastContact: undefined,
     }));
     const { body } = await metrics.expose();
-    const exposed = [...body.matchAll(/^# TYPE (\w+) (\w+)\n\w+(?:\{(.*)\})? /gm)].map(([, name, type, labels = ""]) => {
-      const names = [...labels.matchAll(/(\w+)="/g)].map(([, label]) => label);
-      return `${name} ${type} ${names.join(",")}`;
-    });
+    const exposed = [...body.matchAll(/^# TYPE (\w+) (\w+)\n\w+(?:\{(.*)\})? /gm)].map(
+      ([, name, type, labels = ""]) => {
+        const names = [...labels.matchAll(/(\w+)="/g)].map(([, label]) => label);
+        return `${name} ${type} ${names.join(",")}`;
+      },
+    );
     const rows = table(agent, "Metric", "Type", "Labels", "Meaning");
-    const documented = rows.map((row) => `${codes(row["Metric"]!)[0]} ${row["Type"]} ${codes(row["Labels"]!).join(",")}`);
+    const documented = rows.map(
+      (row) => `${codes(row["Metric"]!)[0]} ${row["Type"]} ${codes(row["Labels"]!).join(",")}`,
+    );
     assert.ok(exposed.length > 5);
     assert.deepEqual(documented.sort(), exposed.sort());
   });
 
   it("explains every event of the agent's log at its level, and no other", () => {
-    const isAgent = (path: string) => /^src\/(agent\/|cli\/agent-running)/.test(path);
     const code = sourceFiles()
-      .filter(({ path }) => isAgent(path))
+      .filter(({ path }) => isOfAgent(path))
       .map((source) => source.code)
       .join("\n");
     const logged = [...loggedEvents(code).levels].map(([event, levels]) => `${event} at ${levels.join(", ")}`);
     const rows = table(agent, "Event", "Level", "What it means");
     const documented = rows.map((row) => `${codes(row["Event"]!)[0]} at ${row["Level"]}`);
     assert.ok(logged.length > 15);
+    assert.deepEqual(loggedEvents(code).hidden, []);
     assert.deepEqual(documented.sort(), logged.sort());
   });
 
   // The page and the type have the same states; the compiler checks that no state is missing here.
   it("has every state of a target", () => {
-    const states = { current: 1, kept: 1, unsignalled: 1, behind: 1, waiting: 1, removed: 1, failing: 1 };
-    const known: Readonly<Record<import("../../../src/agent/target-worker.ts").TargetStatus["kind"], 1>> = states;
+    const known: Readonly<Record<TargetStatus["kind"], true>> = {
+      current: true,
+      kept: true,
+      unsignalled: true,
+      behind: true,
+      waiting: true,
+      removed: true,
+      failing: true,
+    };
     const documented = table(agent, "State", "Ready", "Meaning").map((row) => codes(row["State"]!)[0]!);
     assert.deepEqual(documented.sort(), Object.keys(known).sort());
   });
