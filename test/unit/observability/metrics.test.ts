@@ -122,6 +122,8 @@ test("the counters of all fronts are summed", async () => {
     elsewhere.failed("DISK_FULL");
     elsewhere.refused("untrusted");
     elsewhere.open = front + 1;
+    elsewhere.watches = 10 * front;
+    elsewhere.events += 2;
   }
   const all = await samples(metrics);
   const names = [
@@ -130,11 +132,17 @@ test("the counters of all fronts are summed", async () => {
     `coffer_call_errors_total{reason="DISK_FULL"}`,
     `coffer_connections_refused_total{reason="untrusted"}`,
     "coffer_connections",
+    "coffer_watch_events_total",
     `grpc_server_handling_seconds_sum{${GET_LABELS}}`,
   ];
   assert.deepEqual(
     names.map((name) => all.get(name)),
-    [3, 3, 3, 3, 6, 0.75],
+    [3, 3, 3, 3, 6, 6, 0.75],
+  );
+  // Watches are counted for each front: all watches of a connection are on one.
+  assert.deepEqual(
+    [1, 2, 3].map((front) => all.get(`coffer_watches{thread="front ${front}"}`)),
+    [0, 10, 20],
   );
   assert.throws(() => counters.of(3), RangeError);
 });
