@@ -79,7 +79,7 @@ class Supervision {
     this.supervised.change();
   }
 
-  /** Advances the clock by more than the interval. */
+  /** Advances the clock, by default by the interval, and waits for what happens then. */
   async pass(ms = MIN_INTERVAL_MS): Promise<void> {
     this.timers.advance(ms);
     await settled();
