@@ -25,11 +25,12 @@ const SERVER_PACKAGES = [
   "prom-client",
   "commander",
   "yaml",
+  "handlebars",
   "node-forge",
   "grpc-health-check",
 ];
 const SERVER_FOLDERS =
-  /\/dist\/src\/(admission|grpc|store|engine|authorization|sealing|persistence|observability|pki|app|cli|process)\//;
+  /\/dist\/src\/(admission|grpc|store|engine|authorization|sealing|persistence|observability|pki|app|agent|cli|process)\//;
 
 describe("the packed package", () => {
   const folder = mkdtempSync(join(tmpdir(), "coffer-package-"));
