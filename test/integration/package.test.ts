@@ -25,11 +25,12 @@ const SERVER_PACKAGES = [
   "prom-client",
   "commander",
   "yaml",
+  "handlebars",
   "node-forge",
   "grpc-health-check",
 ];
 const SERVER_FOLDERS =
-  /\/dist\/src\/(admission|grpc|store|engine|authorization|sealing|persistence|observability|pki|app|cli|process)\//;
+  /\/dist\/src\/(admission|grpc|store|engine|authorization|sealing|persistence|observability|pki|app|agent|cli|process)\//;
 
 describe("the packed package", () => {
   const folder = mkdtempSync(join(tmpdir(), "coffer-package-"));
@@ -251,10 +252,10 @@ describe("the packed package", () => {
     let kit: ServerKit;
     let env: Record<string, string>;
     before(async () => {
-      kit = await ServerKit.start();
       // The examples also watch.
-      writeFileSync(kit.config.policy!, POLICY.replaceAll("[read,", "[read, watch,"));
-      await kit.restart();
+      const policy = join(folder, "policy.yaml");
+      writeFileSync(policy, POLICY.replace("list, describe]", "list, describe, watch]"));
+      kit = await ServerKit.start({ policy });
       const { COFFER_CERT, COFFER_KEY, COFFER_BUNDLE } = callerVariables(kit, API, "api") as Record<string, string>;
       env = { COFFER_CERT: COFFER_CERT!, COFFER_KEY: COFFER_KEY!, COFFER_BUNDLE: COFFER_BUNDLE! };
       for (const name of ["@types/node", "undici-types"]) {
