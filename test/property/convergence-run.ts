@@ -49,7 +49,7 @@ interface KnownWatch {
   isClosed: boolean;
   /** The versions of which a report was sent. */
   readonly sent: Set<number>;
-  /** The last version of which a report was answered, and no later one was sent; undefined while one is on the way. */
+  /** The version in the last report, once that report was answered; undefined while it is on the way. */
   settled: number | undefined;
 }
 

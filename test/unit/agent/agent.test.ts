@@ -224,7 +224,7 @@ describe("an agent", () => {
     assert.equal(readFileSync(foreign, "utf8"), "mine");
   });
 
-  it("ends with the error of a watch that waiting does not help, after its command", async () => {
+  it("ends with the error of a watch if waiting does not help, after its command", async () => {
     const agent = await startedWith(ONE);
     const error = new ClientError("INVALID_ARGUMENT", "refused");
     agent.emit(error);

@@ -140,7 +140,7 @@ describe("a cache", () => {
     await cache.close();
   });
 
-  // The server can't say it, and the version must not be used longer than its owner wanted.
+  // During an outage, the server can't report an expiry, and no version may be used longer than its owner wanted.
   it("serves no version whose expire_time has passed, also during an outage", async () => {
     const scripted = new ScriptedCache();
     const { cache, timers } = scripted;

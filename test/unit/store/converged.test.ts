@@ -102,7 +102,7 @@ describe("a change that requires convergence", () => {
   });
 
   // A caller that repeats a call after an unknown outcome must get the answer of the change, whoever watches by then.
-  it("is answered as the first time if it is repeated with its request_id, and is another request without the demand", async () => {
+  it("gets its first answer again if it is repeated with its request_id, and counts as another request without the demand", async () => {
     const { store, watchers } = await open();
     const first = { ...removal("destroy", "counted"), requestId: REQUEST_ID };
     const answer = await store.change(first);
