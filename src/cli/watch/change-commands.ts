@@ -85,6 +85,8 @@ export class ChangeCommands {
   async #run(change: ShownChange): Promise<void> {
     const problem = await this.#problemOf(change);
     this.#current = undefined;
+    // The signal that ends this process usually ends the command too.
+    if (this.#isEnded) return;
     if (problem === undefined) return this.#options.onDone(change);
     this.failures += 1;
     this.#options.onNotice(`the command for ${change.path} ${change.version ?? change.state} ${problem}`);

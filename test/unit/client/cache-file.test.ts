@@ -124,7 +124,7 @@ describe("the sealed file of a cache", () => {
     await refusedAsIs("is damaged, or was sealed with another key");
   });
 
-  it("is refused with another key, of another format, of another cache, or if it is none", async () => {
+  it("is refused with another key, of another format, of another cache, or if it is no sealed file", async () => {
     await save(valuable("a", 1, 1));
     const sealed = readFileSync(file.path);
     await refusedAsIs("is the file of a cache of another server, or of other paths", { prefixes: ["s/"] });
