@@ -174,7 +174,7 @@ export class Agent {
     }
   }
 
-  /** The version of each secret that every target with this secret uses. */
+  /** For each secret, the version that all of its targets use. Has no secret whose targets use different versions. */
   #inUse(): ReadonlyMap<string, number> {
     const found = new Map<string, number | undefined>();
     for (const { target, versionsInUse } of this.#workers) {
@@ -196,7 +196,7 @@ export class Agent {
   }
 }
 
-/** Lets a target look again when its remove_after_outage is over. */
+/** Wakes the worker of a target when its remove_after_outage is over. */
 function outageTaskOf(worker: TargetWorker): readonly OutageTask[] {
   const { removeAfterOutageMs: afterMs } = worker.target;
   return afterMs === undefined ? [] : [{ afterMs, run: () => worker.wake() }];

@@ -12,8 +12,8 @@ export class ConfigFields {
   readonly #what: string;
 
   /**
-   * Reads a mapping; undefined if the node is none. `what` names it in messages, such as "a target". Keys that are not
-   * `known` are problems.
+   * Reads a mapping; undefined if the node is not a mapping. `what` names it in messages, such as "a target". Keys that
+   * are not `known` are problems.
    */
   static read(
     document: SecretDocument,

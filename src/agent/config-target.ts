@@ -54,7 +54,7 @@ function contentOf(fields: ConfigFields, path: string | undefined, read: ReadTex
 
 /** The files of a target with the key `directory`. */
 function contentsOf(document: SecretDocument, fields: ConfigFields, read: ReadText): Contents | undefined {
-  const reason = "belongs to a file, in the list files";
+  const reason = "belongs in an entry of files";
   fields.refuse(["key", "decode", "template", "template_file", "secrets"], reason);
   const kind = fields.oneOf(["files", "secret"]);
   if (kind === undefined) return undefined;

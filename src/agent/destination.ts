@@ -28,7 +28,7 @@ export interface Destination {
   holds(files: readonly WantedFile[]): boolean;
   /** Replaces the state by these files, all at once. With `marked`, {@link isMarked} is true from then on. */
   replace(files: readonly WantedFile[], marked: boolean): void;
-  /** Completes and tidies a state that {@link holds} the files: a process that was killed may have left a part of it. */
+  /** Finishes a replacement for which {@link holds} returns true: a process may have been killed during it. */
   complete(files: readonly WantedFile[]): void;
   /** Whether the command for the current state is still due. The mark survives the process, and has no content. */
   isMarked(): boolean;

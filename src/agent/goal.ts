@@ -15,7 +15,7 @@ export type Goal =
     }
   /** No file. */
   | { readonly kind: "nothing"; readonly why: string }
-  /** What is there, whatever it is. */
+  /** The files stay as they are, or absent. */
   | { readonly kind: "unchanged"; readonly why: string };
 
 /** Reads several secrets as of one revision. */

@@ -48,7 +48,7 @@ function fromFile(path: string, { read, self }: Processes): Receivers {
   const text = read(path);
   if (text === undefined) return { kind: "absent", why: `${path} can't be read` };
   const pid = Number(/^\s*([1-9]\d{0,9})\s*$/.exec(text)?.[1]);
-  // A program that has created the file, but has not written it yet, is absent as well.
+  // A program that has created the file, but has not written its number yet, counts as absent.
   if (Number.isNaN(pid)) return { kind: "absent", why: `${path} does not contain the number of a process` };
   if (pid === self) return { kind: "failed", why: `${path} contains the number of the agent itself` };
   return { kind: "found", pids: [pid] };

@@ -52,7 +52,7 @@ export class SingleFile implements Destination {
     removeFile(this.#files, this.#mark);
   }
 
-  /** A link would be replaced and not followed, and a folder or a device is not a secret's file. */
+  /** Refuses anything but a regular file. A link would be replaced instead of followed. */
   #check(): void {
     const stats = this.#files.lstatSync(this.#path, { throwIfNoEntry: false });
     if (stats === undefined || stats.isFile()) return;

@@ -189,7 +189,7 @@ function parseName(text: string): string {
   throw new InvalidRule(`invalid name ${quoted(text)}: expected 1 to 100 printable characters`);
 }
 
-/** The value of a key without a colon, as in {name}: null, as for a key without a value after the colon. */
+/** A null as the value of a key without a colon, such as `{name}`. A key with a colon and no value has the same value. */
 function nothingAt(key: ParsedNode): ParsedNode {
   return Object.assign(new Scalar(null), { range: key.range }) as Scalar.Parsed;
 }

@@ -38,14 +38,17 @@ const BY_STATUS: Readonly<Partial<Record<ClientError["code"], ExitCode>>> = {
   UNAUTHENTICATED: ExitCode.identity,
 };
 
-/** Reasons whose gRPC code covers several kinds of error. */
-const BY_REASON: Readonly<Partial<Record<Reason, ExitCode>>> = {
-  VERSION_MISMATCH: ExitCode.conflict,
-  CONTENTION: ExitCode.conflict,
-  CAS_REQUIRED: ExitCode.usage,
-  NOT_CONVERGED: ExitCode.conflict,
-  BUDGET_EXCEEDED: ExitCode.unavailable,
-};
+/**
+ * Reasons whose gRPC code covers several kinds of error. A Map, because a newer server may send any name, such as
+ * "toString", which every object has.
+ */
+const BY_REASON: ReadonlyMap<Reason | undefined, ExitCode> = new Map([
+  ["VERSION_MISMATCH", ExitCode.conflict],
+  ["CONTENTION", ExitCode.conflict],
+  ["CAS_REQUIRED", ExitCode.usage],
+  ["NOT_CONVERGED", ExitCode.conflict],
+  ["BUDGET_EXCEEDED", ExitCode.unavailable],
+]);
 
 const BY_FAILURE: Readonly<Record<ConnectionFailure["kind"], ExitCode>> = {
   "no-identity": ExitCode.identity,
@@ -76,5 +79,5 @@ export function exitCodeOf(error: unknown): number {
 function clientExitCode({ applied, failure, reason, code }: ClientError): ExitCode {
   if (applied === "unknown") return ExitCode.unknown;
   if (failure !== undefined) return BY_FAILURE[failure.kind];
-  return (reason && BY_REASON[reason]) ?? BY_STATUS[code] ?? ExitCode.other;
+  return BY_REASON.get(reason) ?? BY_STATUS[code] ?? ExitCode.other;
 }

@@ -23,16 +23,16 @@ export async function change<Response>(
 const waiting = (seconds: number) => `waiting for the server to commit the change: ${seconds} s`;
 
 function consequence({ applied, reason, requestId }: ClientError): string {
-  if (applied === "no") return (reason && ADVICE[reason]) ?? "nothing was changed";
+  if (applied === "no") return ADVICE.get(reason) ?? "nothing was changed";
   const again = requestId === undefined ? "retry with --expected-version" : `retry with --request-id ${requestId}`;
   return `the change may have been applied: check with coffer describe, or ${again}`;
 }
 
 /** What to do about a change that was refused. */
-const ADVICE: Readonly<Partial<Record<Reason, string>>> = {
-  CAS_REQUIRED: "nothing was changed: see the latest version with coffer describe, and use --expected-version",
-  NOT_CONVERGED: "nothing was changed: see the watchers with coffer describe",
-};
+const ADVICE: ReadonlyMap<Reason | undefined, string> = new Map([
+  ["CAS_REQUIRED", "nothing was changed: see the latest version with coffer describe, and use --expected-version"],
+  ["NOT_CONVERGED", "nothing was changed: see the watchers with coffer describe"],
+]);
 
 function detailsOf({ reason, metadata, failure, retryDelayMs, applied, requestId }: ClientError) {
   return { metadata, retryDelayMs, applied, requestId, ...(reason && { reason }), ...(failure && { failure }) };

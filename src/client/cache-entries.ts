@@ -30,6 +30,8 @@ export interface CacheObserver {
 export class CacheEntries {
   readonly #observer: CacheObserver;
   readonly #entries = new Map<string, Entry>();
+  /** The secrets that the program has got. */
+  readonly #taken = new WeakSet<CachedSecret>();
 
   constructor(observer: CacheObserver) {
     this.#observer = observer;
@@ -40,6 +42,11 @@ export class CacheEntries {
     return [...this.#entries.values()].flatMap(({ secret }) => (secret && !hasExpired(secret, now) ? [secret] : []));
   }
 
+  /** Whether the state of a secret has arrived. */
+  has(path: string): boolean {
+    return this.#entries.has(path);
+  }
+
   /** The secret at a path. Throws {@link ClientError} with the reason that a Get has. */
   get(path: string, now: number): CachedSecret {
     const entry = this.#entries.get(path);
@@ -47,6 +54,7 @@ export class CacheEntries {
     const { seen, secret } = entry;
     if (secret === undefined) throw notReadable(problemOf(seen));
     if (hasExpired(secret, now)) throw notReadable(versionExpired(path, secret.version, secret.expireTime ?? now));
+    this.#taken.add(secret);
     return secret;
   }
 
@@ -56,27 +64,28 @@ export class CacheEntries {
     else this.#set(seen, true);
   }
 
-  /** Adopts the newest state of a secret. Returns whether its content is new. */
-  see(seen: SecretSeen): boolean {
+  /** Adopts the newest state of a secret. */
+  see(seen: SecretSeen): void {
     const before = this.#entries.get(seen.path)?.secret;
     if (before !== undefined && isSameVersion(before, seen)) {
       // The program may have the content, so it stays the same object.
       seen.content?.dispose();
       this.#entries.set(seen.path, { seen, secret: before, isFromFile: false });
-      return false;
+      return;
     }
     this.#set(seen, false);
     const { path, version, state } = seen;
     if (this.#entries.get(path)?.secret !== undefined) this.#observer.onChange({ kind: "changed", path, version });
     else if (before !== undefined) this.#observer.onChange({ kind: "removed", path, reason: state });
-    return true;
   }
 
   /** Removes a secret. */
   remove(path: string, reason: SecretGone["reason"]): void {
-    const entry = this.#entries.get(path);
+    const secret = this.#entries.get(path)?.secret;
     this.#entries.delete(path);
-    if (entry?.secret !== undefined) this.#observer.onChange({ kind: "removed", path, reason });
+    if (secret === undefined) return;
+    this.#drop(secret);
+    this.#observer.onChange({ kind: "removed", path, reason });
   }
 
   /** Removes what comes from the sealed file and is not in the server's snapshot. */
@@ -92,6 +101,7 @@ export class CacheEntries {
       if (!hasExpired(secret, now)) next = Math.min(next, secret.expireTime);
       else {
         this.#entries.set(path, { seen: { ...seen, state: "expired" }, secret: undefined, isFromFile });
+        this.#drop(secret);
         this.#observer.onChange({ kind: "removed", path, reason: "expired" });
       }
     }
@@ -106,8 +116,15 @@ export class CacheEntries {
 
   #set({ content, ...seen }: SecretSeen, isFromFile: boolean): void {
     const { path, version } = seen;
+    const before = this.#entries.get(path)?.secret;
+    if (before !== undefined) this.#drop(before);
     const secret = content && new CachedSecret({ ...seen, content }, () => this.#observer.onUse(path, version));
     this.#entries.set(path, { seen, secret, isFromFile });
+  }
+
+  /** Overwrites a content, unless the program may use it. */
+  #drop(secret: CachedSecret): void {
+    if (!this.#taken.has(secret)) secret.content.dispose();
   }
 }
 

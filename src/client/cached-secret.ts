@@ -20,8 +20,8 @@ export class CachedSecret {
   /** When the version expires, in milliseconds since the epoch; undefined if it does not. */
   readonly expireTime: number | undefined;
   /**
-   * The values by key. They belong to the cache, which overwrites them when it is closed: do not dispose of them.
-   * A content that the cache has replaced stays readable as long as the program has it.
+   * The values by key. They belong to the cache, which overwrites them when it is closed: do not dispose of them. After
+   * the cache has another version, this content stays readable as long as the program has it.
    */
   readonly content: Content;
   readonly #report: () => void;

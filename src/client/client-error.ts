@@ -144,7 +144,8 @@ const REFUSALS: ReadonlySet<StatusName> = new Set([
 
 /** A reason that this release does not know comes from a newer server, so the outcome is unknown. */
 function appliedBy(code: StatusName, reason: Reason | undefined): Applied {
-  if (reason !== undefined) return APPLIED[reason] ?? "unknown";
+  // A newer server may send any name, such as "toString", which every object has.
+  if (reason !== undefined) return Object.hasOwn(APPLIED, reason) ? APPLIED[reason] : "unknown";
   return REFUSALS.has(code) ? "no" : "unknown";
 }
 

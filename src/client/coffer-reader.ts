@@ -7,7 +7,7 @@ import {
   type ListPagesOptions,
   OptionNames,
 } from "./call-options.ts";
-import { ClientError, clientClosed } from "./client-error.ts";
+import { ClientError } from "./client-error.ts";
 import { ClientIdentity } from "./client-identity.ts";
 import { type ClientSettings, type InternalOptions, readSettings } from "./client-options.ts";
 import { type SecretDescription, readDescription } from "./description.ts";
@@ -171,10 +171,7 @@ export abstract class CofferReader {
   watch(options: WatchOptions): SecretWatch {
     const { timers, random, watchSilenceMs: silenceMs } = this.#settings;
     const watch = new SecretWatch(readWatchOptions(options), {
-      open: async (request) => {
-        if (this.#closed !== undefined) throw clientClosed();
-        return this.#channels.stream(methods.watch, request);
-      },
+      open: (request) => this.#channels.stream(methods.watch, request),
       report: (request) => this.calls.read(methods.report, request, {}),
       onOver: () => this.#watches.delete(watch),
       pauses: this.#pauses,
@@ -183,6 +180,7 @@ export abstract class CofferReader {
       silenceMs,
     });
     this.#watches.add(watch);
+    if (this.#closed !== undefined) void watch.close();
     return watch;
   }
 

@@ -66,8 +66,8 @@ export class SecretCache {
    */
   constructor(client: CofferReader, options: SecretCacheOptions);
   /** @internal */
-  constructor(client: CofferReader, options: InternalCacheOptions);
-  constructor(client: CofferReader, options: InternalCacheOptions) {
+  constructor(client: Pick<CofferReader, "watch" | "serverId">, options: InternalCacheOptions);
+  constructor(client: Pick<CofferReader, "watch" | "serverId">, options: InternalCacheOptions) {
     const { watch, file, timers } = readCacheOptions(options);
     const { paths, prefixes } = readWatchOptions(watch).scope;
     this.#timers = timers;
@@ -85,7 +85,11 @@ export class SecretCache {
     // Without a handler, a rejection would end a program that does not wait for `ready`.
     this.ready.catch(() => {});
     this.#watch = client.watch(watch);
-    this.#followed = Promise.all([this.#load(), this.#follow()]).then(() => {});
+    const loaded = this.#load();
+    this.#followed = this.#follow().then(async () => {
+      await loaded;
+      await this.#saver?.close();
+    });
   }
 
   /** Where the secrets come from: nowhere yet, the sealed file, or a server, which may be unavailable meanwhile. */
@@ -118,8 +122,8 @@ export class SecretCache {
 
   /**
    * The newest version of a secret. Never waits. Throws {@link ClientError} with the reason that a Get has if there is no
-   * secret at the path, or if its newest version is deleted, destroyed or expired; with the code UNAVAILABLE before the
-   * cache is ready.
+   * secret at the path, or if its newest version is deleted, destroyed or expired; with the code UNAVAILABLE if the cache
+   * is not ready and the secret has not arrived.
    */
   get(path: Text): CachedSecret {
     const text = textOf("path", path);
@@ -127,7 +131,7 @@ export class SecretCache {
     const { paths, prefixes } = this.#scope;
     if (!paths.includes(text) && !prefixes.some((prefix) => text.startsWith(prefix)))
       throw invalidOption(`${text} is not one of the paths of this cache, and begins with none of its prefixes`);
-    if (this.#source === "none")
+    if (this.#source === "none" && !this.#entries.has(text))
       throw new ClientError(
         "UNAVAILABLE",
         "the cache has no secrets yet; wait for ready",
@@ -169,7 +173,6 @@ export class SecretCache {
       await this.#watch.return();
     }
     await this.#followed;
-    await this.#saver?.close();
     this.#entries.clear();
   }
 
@@ -239,7 +242,7 @@ export class SecretCache {
     this.#entries.see(seen);
     this.#expireAt(seen);
     const { path, version, state, content } = seen;
-    // A version that is deleted has arrived too: the workload no longer gets an older one.
+    // A deleted version is reported as received too: the workload no longer gets an older one.
     if (version > 0 && (state !== "live" || content !== undefined)) this.#report(path, version, "received");
   }
 
@@ -258,7 +261,7 @@ export class SecretCache {
     for (const feed of this.#feeds) feed.add(change);
   }
 
-  /** A server that refuses a report, or an older one without reports, does not concern the program. */
+  /** Ignores errors: a server that refuses a report, or that has no reports, does not concern the program. */
   #report(path: string, version: number, state: ReportedState): void {
     this.#watch.report(path, version, state).catch(() => {});
   }

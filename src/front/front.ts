@@ -8,6 +8,7 @@ import { SecretsEngine } from "../engine/secrets-engine.ts";
 import type { BudgetMemory } from "../grpc/budget-memory.ts";
 import { GrpcServer } from "../grpc/grpc-server.ts";
 import { secretsMethods } from "../grpc/secrets-service.ts";
+import type { WatchCounts } from "../grpc/watch-route.ts";
 import type { IdentitySource } from "../identity/source.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 import type { Changes } from "../store/changes.ts";
@@ -35,8 +36,8 @@ export interface FrontOptions {
   readonly calls: CallLog;
   /** What the callers of all fronts hold. */
   readonly budgets: BudgetMemory;
-  /** Receives the numbers of its connections and handshakes. */
-  readonly counts: GateCounts;
+  /** Receives the numbers of its connections, handshakes and watches. */
+  readonly counts: GateCounts & WatchCounts;
   readonly timers: Timers;
 }
 
@@ -89,7 +90,8 @@ export class Front implements FrontControl {
   }
 
   #createServer(): GrpcServer {
-    const { config, calls, timers, authorizer, secrets, changes, sealer, budgets, watches, watchers } = this.#options;
+    const { config, calls, counts, timers, authorizer, secrets, changes, sealer, budgets, watches, watchers } =
+      this.#options;
     const engine = new SecretsEngine({ secrets, changes, watchers, sealer, authorizer, onDenied: calls.denied });
     return new GrpcServer({
       connections: this.#connections,
@@ -97,7 +99,7 @@ export class Front implements FrontControl {
       memory: budgets,
       maxConnections: mostServed(config.handshakes),
       methods: secretsMethods(engine, config.maxContentBytes),
-      watch: { permit: (caller) => engine.permitWatch(caller), watches },
+      watch: { permit: (caller) => engine.permitWatch(caller), watches, counts },
       onHandled: calls.handled,
       onCrowdedOut: calls.crowdedOut,
       timers,

@@ -15,7 +15,7 @@ export function reportOf({
   state,
   instance,
 }: wire.ReportRequest): Omit<VersionReport, "path" | "caller"> {
-  if (!WATCH_ID.test(watchId)) throw invalidField("watch_id", "is not a watch_id, which SYNCED has");
+  if (!WATCH_ID.test(watchId)) throw invalidField("watch_id", "is not a watch_id from SYNCED");
   if (version === 0) throw invalidField("version", "is 0; versions start at 1");
   checkInstance(instance);
   return { watchId, version, state: stateOf(state), instance };

@@ -20,6 +20,15 @@ export interface WatchMethod {
   /** Authorizes the call as a whole. Throws ACCESS_DENIED. */
   readonly permit: (caller: Connection) => void;
   readonly watches: WatchHub;
+  readonly counts: WatchCounts;
+}
+
+/** Receives the numbers of a thread, for metrics. */
+export interface WatchCounts {
+  /** The open watches. */
+  watches: number;
+  /** The events about a secret that were sent since the start. */
+  events: number;
 }
 
 /** The route of Watch. */
@@ -32,7 +41,7 @@ export function watchRoute(id: MethodId, method: WatchMethod): AuthorizedRoute {
     answer: (call, message) => {
       try {
         method.permit(call.caller);
-        begin(method.watches, call, requestOf(wire.watchRequest.decode(message)));
+        begin(method, call, requestOf(wire.watchRequest.decode(message)));
       } catch (error) {
         call.fail(error);
       } finally {
@@ -42,10 +51,14 @@ export function watchRoute(id: MethodId, method: WatchMethod): AuthorizedRoute {
   };
 }
 
-function begin(watches: WatchHub, call: AnswerableCall, request: RequestedWatch): void {
+function begin({ watches, counts }: WatchMethod, call: AnswerableCall, request: RequestedWatch): void {
   let watch: Watch | undefined;
+  const end = () => {
+    watch?.end();
+    counts.watches = watches.count;
+  };
   watch = watches.begin(call.caller, request, (wake) => {
-    const stream = call.beginStream({ onSpace: wake, onOver: () => watch?.end() });
+    const stream = call.beginStream({ onSpace: wake, onOver: end });
     return {
       get isOver() {
         return call.isOver;
@@ -53,12 +66,16 @@ function begin(watches: WatchHub, call: AnswerableCall, request: RequestedWatch)
       fits: (bytes) => stream.fits(bytes + EVENT_BYTES),
       hold: (bytes) => stream.hold(bytes),
       drop: (bytes) => stream.drop(bytes),
-      send: (event) => stream.write(framed(event)),
+      send: (event) => {
+        if ("path" in event) counts.events += 1;
+        stream.write(framed(event));
+      },
       fail: (error) => call.fail(error),
     } satisfies WatchSink;
   });
+  counts.watches = watches.count;
   // If the connection is ending, it has already ended the call.
-  if (call.isOver) watch.end();
+  if (call.isOver) end();
 }
 
 /** Overwrites the values of the event. */

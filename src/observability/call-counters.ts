@@ -50,8 +50,16 @@ export interface ConnectionNumbers {
   begun: number;
 }
 
+/** The watches of one front. */
+export interface WatchNumbers {
+  /** The open watches. */
+  watches: number;
+  /** The events about a secret that were sent since the start. */
+  events: number;
+}
+
 /**
- * The counters of calls and connections of every front, as numbers in shared memory. Each front writes to its own region
+ * The counters of calls, connections and watches of every front, as numbers in shared memory. Each front writes to its own region
  * by plain stores; the metrics sum the regions at each scrape. So a call costs a few additions, without labels, lookups
  * or messages between threads. A reader can miss what was counted in the last moment, but it never sees a counter
  * decrease: only one thread writes a number, and 64-bit machines write an aligned number of 64 bits atomically.
@@ -122,6 +130,12 @@ export class CallCounters {
     return { open, inProgress, begun };
   }
 
+  /** The watches of each front, in the order of their numbers. */
+  watches(): readonly Readonly<WatchNumbers>[] {
+    const { watchesAt } = this.#layout;
+    return this.#regions.map((region) => ({ watches: region[watchesAt] ?? 0, events: region[watchesAt + 1] ?? 0 }));
+  }
+
   #sums(at: number, length: number): number[] {
     return Array.from({ length }, (_, index) => this.#sum(at + index));
   }
@@ -132,18 +146,20 @@ export class CallCounters {
 }
 
 /** The counters that one front writes. */
-export class FrontCounters implements ConnectionNumbers {
+export class FrontCounters implements ConnectionNumbers, WatchNumbers {
   readonly #region: Float64Array;
   readonly #reasonsAt: number;
   readonly #refusalsAt: number;
   readonly #connectionsAt: number;
+  readonly #watchesAt: number;
   readonly #refusals: ReadonlyMap<string, number>;
 
-  constructor({ names, reasonsAt, refusalsAt, connectionsAt }: Layout, region: Float64Array) {
+  constructor({ names, reasonsAt, refusalsAt, connectionsAt, watchesAt }: Layout, region: Float64Array) {
     this.#region = region;
     this.#reasonsAt = reasonsAt;
     this.#refusalsAt = refusalsAt;
     this.#connectionsAt = connectionsAt;
+    this.#watchesAt = watchesAt;
     this.#refusals = new Map(names.refusals.map((reason, number) => [reason, number]));
   }
 
@@ -182,19 +198,36 @@ export class FrontCounters implements ConnectionNumbers {
     this.#region[this.#connectionsAt + 2] = count;
   }
 
+  set watches(count: number) {
+    this.#region[this.#watchesAt] = count;
+  }
+
+  get events(): number {
+    return this.#region[this.#watchesAt + 1] ?? 0;
+  }
+
+  set events(count: number) {
+    this.#region[this.#watchesAt + 1] = count;
+  }
+
   #add(at: number, amount: number): void {
     this.#region[at] = (this.#region[at] ?? 0) + amount;
   }
 }
 
 const CONNECTION_COUNTS = 3;
+const WATCH_COUNTS = 2;
 
-/** The positions of the numbers in a region: those of the methods, then those of reasons, refusals and connections. */
+/**
+ * The positions of the numbers in a region: those of the methods, then those of reasons, refusals, connections and
+ * watches.
+ */
 interface Layout {
   readonly names: CounterNames;
   readonly reasonsAt: number;
   readonly refusalsAt: number;
   readonly connectionsAt: number;
+  readonly watchesAt: number;
   readonly length: number;
 }
 
@@ -202,7 +235,8 @@ function layoutOf(names: CounterNames): Layout {
   const reasonsAt = names.methods.length * METHOD_LENGTH;
   const refusalsAt = reasonsAt + REASONS.length;
   const connectionsAt = refusalsAt + names.refusals.length;
-  const used = connectionsAt + CONNECTION_COUNTS;
+  const watchesAt = connectionsAt + CONNECTION_COUNTS;
+  const used = watchesAt + WATCH_COUNTS;
   const length = Math.ceil(used / NUMBERS_IN_A_LINE) * NUMBERS_IN_A_LINE;
-  return { names, reasonsAt, refusalsAt, connectionsAt, length };
+  return { names, reasonsAt, refusalsAt, connectionsAt, watchesAt, length };
 }

@@ -32,12 +32,12 @@ export class EventLoopDelay {
   #take(fronts: SharedDelays | undefined): (readonly [thread: string, delays: Delays])[] {
     const own = this.#samples.read();
     this.#samples.reset();
-    if (fronts === undefined) return [[nameOf(0), own]];
-    return [["store", own], ...fronts.take().map((delays, front) => [nameOf(front), delays] as const)];
+    if (fronts === undefined) return [[frontName(0), own]];
+    return [["store", own], ...fronts.take().map((delays, front) => [frontName(front), delays] as const)];
   }
 }
 
 /** The label of a front, counted from 0. */
-function nameOf(front: number): string {
+export function frontName(front: number): string {
   return `front ${front + 1}`;
 }

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Registry } from "prom-client";
 import type { CallCounters } from "./call-counters.ts";
 import { Distribution } from "./distribution.ts";
-import { EventLoopDelay } from "./event-loop-delay.ts";
+import { EventLoopDelay, frontName } from "./event-loop-delay.ts";
 import {
   type ScrapedMetric,
   codeSeries,
@@ -61,6 +61,7 @@ export class Metrics {
     this.#gauge("coffer_threads", "Threads that answer calls, --threads.", () => calls.fronts);
     this.#delay = new EventLoopDelay(this.#registry, delays);
     this.#registerCalls(calls);
+    this.#registerWatches(calls);
     this.#registerCommits();
   }
 
@@ -133,6 +134,11 @@ export class Metrics {
     );
   }
 
+  /** Registers the metric of open watches. Call it once. */
+  observeWatchers(read: () => number): void {
+    this.#gauge("coffer_watchers", "Open watches.", read);
+  }
+
   /** Registers the metrics of the store's size. Call it once, after the store is loaded. */
   observeStore(read: () => StoreReading): void {
     this.#gauge("coffer_secrets", "Secrets in the store.", () => read().secrets);
@@ -174,6 +180,15 @@ export class Metrics {
     const refused = "Connections refused before any call, by reason.";
     this.#scraped("counter", "coffer_connections_refused_total", refused, () =>
       labelled("reason", counters.refusals()),
+    );
+  }
+
+  #registerWatches(counters: CallCounters): void {
+    this.#gaugeBy("thread", "coffer_watches", "Open watches of a thread.", () =>
+      counters.watches().map(({ watches }, front) => [frontName(front), watches]),
+    );
+    this.#counter("coffer_watch_events_total", "Events about a secret that were sent to watchers.", () =>
+      counters.watches().reduce((sum, { events }) => sum + events, 0),
     );
   }
 

@@ -23,8 +23,8 @@ export const APPLICATION_ID = 0x434f4652;
  *
  * requests: the answered requests that have a request_id. An entry has at most one.
  *
- * last_forgetting: the revision of the last entry that removed tombstones or requests. No other row may have this
- * revision, and a restart would then assign it again.
+ * last_forgetting: the revision of the last entry that removed tombstones or requests. It is possible that no other row
+ * has this revision. Without this row, a restart would then assign the revision again.
  *
  * log_mark: binds a log to the database (log-mark.ts).
  */

@@ -19,9 +19,9 @@ export function unansweredMemory(): SharedArrayBuffer {
 }
 
 /**
- * Passes changes on to another {@link Changes}, and refuses those above a number of unanswered ones with QUEUE_FULL:
- * they are not applied. A front counts and refuses its own changes, because the store thread takes none from its ports
- * while a commit blocks it.
+ * Passes changes on to another {@link Changes}. While `most` changes of the process are unanswered, it refuses all
+ * others with QUEUE_FULL: they are not applied. A front counts and refuses its own changes, because the store thread
+ * takes none from its ports while a commit blocks it.
  */
 export class BoundedChanges implements Changes {
   readonly #changes: Changes;

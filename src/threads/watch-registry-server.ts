@@ -12,6 +12,7 @@ export class WatchRegistryServer {
   readonly #registry: OwnWatchRegistry;
   /** The open watches of the front. */
   readonly #watches = new Set<string>();
+  #isClosed = false;
 
   constructor(port: RegistryPort, registry: OwnWatchRegistry) {
     this.#port = port;
@@ -19,14 +20,16 @@ export class WatchRegistryServer {
     port.onMessage((requests) => this.#receive(requests));
   }
 
-  /** The front has ended. */
+  /** The front has ended. Its requests that have not been received yet are ignored: its watches have ended with it. */
   close(): void {
+    this.#isClosed = true;
     this.#port.close();
     for (const watchId of this.#watches) this.#registry.closed(watchId);
     this.#watches.clear();
   }
 
   #receive(requests: readonly RegistryRequest[]): void {
+    if (this.#isClosed) return;
     const answers: RegistryAnswer[] = [];
     for (const request of requests) {
       if (request.kind === "closed") this.#closed(request.watchId);

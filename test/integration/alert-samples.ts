@@ -119,6 +119,12 @@ export const ALERT_SAMPLES: readonly AlertSample[] = [
     fires: { [gauge("coffer_policy_loaded")]: "1x230 0x10" },
     quiet: { [gauge("coffer_policy_loaded")]: "1x230 0x2 1x8" },
   },
+  // 51 of 100 watchers have been gone for eleven minutes, or 49.
+  {
+    alert: "CofferFewerWatchers",
+    fires: { [gauge("coffer_watchers")]: "100x195 49x45" },
+    quiet: { [gauge("coffer_watchers")]: "100x195 51x45" },
+  },
   {
     alert: "CofferStoreFills",
     fires: { [gauge("coffer_store_bytes")]: always(81), [gauge("coffer_store_limit_bytes")]: always(100) },

@@ -182,6 +182,18 @@ describe("coffer run --watch", () => {
     assert.deepEqual([startsOf(watched), watched.count("SIGTERM"), watched.stderr], [["one"], 1, ""]);
   });
 
+  // A supervisor may stop `coffer run` while it restarts the command. The tests above are the control.
+  it("does not start the command again when it is itself ended during a restart", async () => {
+    const path = await put("both", "one");
+    const watched = run(["--watch", ...NO_INTERVAL, "--grace", "1h", path, "--", ...STUBBORN]);
+    await watched.printed(/ one\n/);
+    await put("both", "two");
+    await watched.printed(/SIGTERM\n/);
+    for (const signal of ["SIGTERM", "SIGINT"] as const) watched.process.kill(signal);
+    assert.deepEqual(await watched.ended, { code: 130, signal: null });
+    assert.deepEqual([startsOf(watched), watched.count("SIGTERM")], [["one"], 1]);
+  });
+
   it("keeps the command running when a secret disappears, and restarts it at its next version", async () => {
     const path = await put("lost", "one");
     const watched = run(["--watch", ...NO_INTERVAL, path, "--", ...SHOWN]);
@@ -243,6 +255,10 @@ describe("coffer run --watch", () => {
     await refused(["--watch", "--min-interval", "soon", path], 2, /invalid duration "soon"/);
     await refused(["--watch", "shop/api/none"], 3, /there is no secret at shop\/api\/none/);
     await refused(["--watch", `X=${path}:none`], 3, /does not have the key "none"/);
+    const sources = await Promise.all(Array.from({ length: 129 }, (_, i) => put(`many/${i}`, "x")));
+    const named = sources.map((source, i) => `X${i}=${source}:X`);
+    await refused(["--watch", ...named], 2, /^coffer: --watch allows at most 128 secrets, not 129\n$/);
+    assert.equal((await coffer(["run", "--watch", ...named.slice(1), "--", "true"], { env })).code, 0);
     await refused(["--min-interval", "1s", path], 2, /--min-interval needs --watch/);
     assert.equal((await coffer(["run", "--watch", path, "--", "true"], { env })).code, 0);
   });

@@ -194,7 +194,16 @@ describe("the messages of a call", () => {
     assert.equal(server.waiting, 0);
   });
 
-  it("are those of a Describe, with settings", async () => {
+  const CONVERGENCE: messages.Convergence = {
+    watchers: 3,
+    converged: 1,
+    behind: [
+      { spiffeId: "spiffe://example.org/a", instance: "", version: 0, state: 0 },
+      { spiffeId: "spiffe://example.org/b", instance: "pod-1", version: 6, state: messages.ReportState.inUse },
+    ],
+  };
+
+  it("are those of a Describe, with settings and what watchers use", async () => {
     const describing = client.describe("a");
     const call = await server.call();
     const settings = { latestVersion: 0, maxVersions: 5, description: "d", casRequired: true, storeRevision: 4 };
@@ -203,9 +212,14 @@ describe("the messages of a call", () => {
       ...answer,
       labels: [["team", "shop"]],
       defaultTtl: 60_000,
-      convergence: undefined,
+      convergence: CONVERGENCE,
     });
-    assert.deepEqual(await describing, { ...answer, labels: { team: "shop" }, defaultTtlMs: 60_000 });
+    assert.deepEqual(await describing, {
+      ...answer,
+      labels: { team: "shop" },
+      defaultTtlMs: 60_000,
+      convergence: CONVERGENCE,
+    });
   });
 });
 

@@ -5,41 +5,18 @@ import { ClientError } from "../../src/client/client-error.ts";
 import { CofferClient } from "../../src/client/coffer-client.ts";
 import { systemClock, processTimers } from "../../src/domain/timers.ts";
 import { Content } from "../../src/domain/content.ts";
-import { Bundle } from "../../src/spiffe/bundle.ts";
-import { CurrentIdentity } from "../../src/identity/current-identity.ts";
-import type { IdentitySource } from "../../src/identity/source.ts";
 import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
-import { parseSvid } from "../../src/spiffe/svid.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
-import { type Credential, createDevelopmentCa } from "../../src/pki/development-ca.ts";
+import { createDevelopmentCa } from "../../src/pki/development-ca.ts";
+import { RotatingIdentity } from "../support/rotating-identity.ts";
 import { ScriptedServer } from "../support/scripted-server.ts";
 import { PATIENCE_MS } from "../support/patience.ts";
-import { API } from "../support/server-kit.ts";
 
 const COFFER = SpiffeId.parse("spiffe://example.org/coffer");
 const DOMAIN = TrustDomain.parse("example.org");
 const HOUR = 3_600_000;
 
 const ca = createDevelopmentCa(DOMAIN, systemClock);
-const bundles = new Map([[DOMAIN.name, Bundle.fromPem(DOMAIN, Buffer.from(ca.bundlePem), "bundle")]]);
-
-/** An identity whose snapshot the test replaces. */
-class RotatingIdentity {
-  readonly current = new CurrentIdentity(processTimers, "the agent has not answered yet");
-
-  get source(): Pick<IdentitySource, "snapshot" | "onChange"> {
-    return this.current;
-  }
-
-  /** Adopts a new SVID and returns it. */
-  rotate(): Credential {
-    const credential = ca.issue({ id: API });
-    const [cert, key] = [credential.certPem, credential.keyPem].map((pem) => ({ name: API, bytes: Buffer.from(pem) }));
-    const svid = parseSvid(cert!, key!, "client");
-    this.current.adopt({ svid, validUntil: svid.notAfter, bundles });
-    return credential;
-  }
-}
 
 function closed({ socket }: { readonly socket: { readonly destroyed: boolean } & NodeJS.EventEmitter }) {
   return socket.destroyed ? Promise.resolve() : once(socket, "close");
@@ -55,7 +32,7 @@ describe("a client whose SVID rotates", () => {
     server = await ScriptedServer.start(serverSvid());
   });
   beforeEach(() => {
-    identity = new RotatingIdentity();
+    identity = new RotatingIdentity(ca);
     now = systemClock;
   });
   afterEach(() => {
@@ -206,7 +183,7 @@ describe("a client whose server disconnects", () => {
   let coffer: CofferClient;
   beforeEach(async () => {
     server = await ScriptedServer.start(ca.issue({ id: String(COFFER) }));
-    identity = new RotatingIdentity();
+    identity = new RotatingIdentity(ca);
     identity.rotate();
     const { address } = server;
     coffer = new CofferClient({

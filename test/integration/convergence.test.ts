@@ -31,7 +31,7 @@ rules:
 `;
 const ALL = `"**"`;
 
-/** Without the fields that have their default. */
+/** An element of `behind` in an answer. Fields that have their default value are absent. */
 interface Behind {
   readonly spiffe_id: string;
   readonly instance?: string;
@@ -147,7 +147,7 @@ for (const threads of [1, 3]) {
       for (const { close } of all) close();
     });
 
-    it("counts a watcher that only receives by what it has received, and one without a report as behind", async () => {
+    it("uses the received version of a watcher that reports no use, and counts one without a report as behind", async () => {
       const path = "a/received";
       await put(path);
       const all = await workloads(path, 2);

@@ -181,7 +181,7 @@ describe("a caller that is denied", () => {
     assert.deepEqual(await put(admin, "hidden/content", "a.b"), ["OK", undefined]);
   });
 
-  // A SPIFFE ID of its own, because the tests above may have used up the lines of another one.
+  // A SPIFFE ID of its own, because the tests above may have reached the limit of log lines of another one.
   it("is logged with the caller, the call and the reason", async () => {
     const id = "spiffe://example.org/denied";
     const denied = kit.caller(id);

@@ -114,7 +114,7 @@ describe("the consumer of a watch", () => {
     ],
   ];
   for (const [name, make] of faults) {
-    it(`is found out with a fault: ${name}`, async () => {
+    it(`(control) fails with this fault: ${name}`, async () => {
       make();
       try {
         const { failed } = await fc.check(property, { numRuns: 2000, endOnFailure: true });

@@ -27,11 +27,15 @@ const update = fc.record({
 const operation: fc.Arbitrary<OperationCommand> = fc.oneof(
   fc.record({ kind: fc.constant("put" as const), ...targeted, plaintext, expiry }),
   fc.record({ kind: fc.constant("patch" as const), ...targeted, plaintext, removed: fc.array(text) }),
-  fc.record({
-    kind: fc.constantFrom("delete" as const, "undelete" as const, "destroy" as const),
-    ...targeted,
-    versions: fc.array(number),
-  }),
+  fc.record(
+    {
+      kind: fc.constantFrom("delete" as const, "undelete" as const, "destroy" as const),
+      ...targeted,
+      versions: fc.array(number),
+      convergence: fc.constantFrom("counted" as const, "named" as const),
+    },
+    { requiredKeys: ["kind", "path", "expectedVersion", "versions"] },
+  ),
   fc.record({ kind: fc.constant("copy" as const), ...targeted, source: path, version: number }),
   fc.record({ kind: fc.constant("purge" as const), ...targeted }),
   fc.record({ kind: fc.constant("metadata" as const), ...targeted, update }),

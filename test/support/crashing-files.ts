@@ -21,7 +21,7 @@ export interface CrashingFiles {
 
 /**
  * The real file system, until `survived` calls have changed something. The next such call has no effect, except that
- * writeFileSync writes half of the bytes; and no later call has one, so that no clean-up can run either.
+ * writeFileSync writes half of the bytes. No later call has an effect either, so that no clean-up can run.
  */
 export function crashingFiles(survived = Number.POSITIVE_INFINITY): CrashingFiles {
   const calls: string[] = [];

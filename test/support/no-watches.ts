@@ -7,4 +7,5 @@ export const NO_WATCHES: WatchMethod = {
     throw shuttingDown();
   },
   watches: undefined as never,
+  counts: { watches: 0, events: 0 },
 };

@@ -53,14 +53,15 @@ function withoutCodeBlocks(text: string): string {
 }
 
 /**
- * The code blocks of one language below a heading, up to the next heading. Throws if the page has no such heading, or
- * no such block below it.
+ * The code blocks of one language below a heading, up to the next heading; "" is the language of output. Throws if the
+ * page has no such heading, or no such block below it.
  */
 export function codeBlocks({ path, text }: Page, heading: string, language: string): string[] {
   const [, below] = text.split(new RegExp(`^#+ ${heading}$`, "m"));
   const section = below?.split(/^#+ (?=\p{Lu})/mu, 1)[0] ?? "";
-  const blocks = [...section.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, "gms"))].map(
-    ([, block]) => block!,
+  // All blocks are matched, because the end of one looks like the beginning of a block without a language.
+  const blocks = [...section.matchAll(/^```(\w*)\n(.*?)^```$/gms)].flatMap(([, name, block]) =>
+    name === language ? [block!] : [],
   );
   if (blocks.length === 0) throw new Error(`${path} has no block of ${language} below "${heading}"`);
   return blocks;

@@ -73,7 +73,8 @@ export class RotatingWorkload {
     mkdirSync(folder);
     const file = join(folder, "password");
     const config = join(folder, "agent.yaml");
-    writeFileSync(config, agent.replaceAll(AGENT_FILE, file));
+    // The file of the page is in memory, and the folder of a test may be on a disk.
+    writeFileSync(config, agent.replace(`file: ${AGENT_FILE}`, `file: ${file}\n    allow_disk: true`));
     const process = start(["agent", "-c", config], folder, env);
     return new RotatingWorkload(process, () => contentOf(file));
   }
@@ -95,7 +96,7 @@ export class RotatingWorkload {
     writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
     const file = join(folder, "orders.js");
     writeFileSync(file, program.replace("coffer/client", CLIENT).replace("coffer.example:8443", env["COFFER_ADDR"]!));
-    const variables = { ...env, HOSTNAME: name, ...(held !== undefined && { HELD: held }) };
+    const variables = { ...env, POD_NAME: name, ...(held !== undefined && { HELD: held }) };
     return new RotatingWorkload(spawnNode([file], folder, variables));
   }
 

@@ -19,6 +19,7 @@ export class ArrivedCall {
   readonly #stream: ServerHttp2Stream;
   readonly #pieces: Buffer[] = [];
   readonly #ended: Promise<unknown>;
+  #status: Readonly<Record<string, string>> = { "grpc-status": "0" };
 
   constructor(stream: ServerHttp2Stream, socket: TLSSocket) {
     stream.on("error", () => {});
@@ -37,10 +38,20 @@ export class ArrivedCall {
 
   /** Responds with a message. */
   respond<Response>(codec: Codec<Response>, response: Response): void {
-    const message = codec.encode(response, FRAMING_BYTES);
-    message.writeUInt8(0);
-    message.writeUInt32BE(message.length - FRAMING_BYTES, 1);
-    this.#send(message);
+    this.#send(framed(codec, response));
+  }
+
+  /** Sends one message of several. */
+  send<Response>(codec: Codec<Response>, response: Response): void {
+    this.#begin();
+    this.#stream.write(framed(codec, response));
+  }
+
+  /** Ends the messages with a status. */
+  finish(status: number, message: string): void {
+    this.#begin();
+    this.#status = { "grpc-status": String(status), "grpc-message": message };
+    this.#stream.end();
   }
 
   /** The certificate of the caller, in DER. */
@@ -75,11 +86,23 @@ export class ArrivedCall {
     this.socket.destroy();
   }
 
-  #send(framed: Buffer): void {
-    this.#stream.respond({ "content-type": "application/grpc" }, { waitForTrailers: true });
-    this.#stream.once("wantTrailers", () => this.#stream.sendTrailers({ "grpc-status": "0" }));
-    this.#stream.end(framed);
+  #send(bytes: Buffer): void {
+    this.#begin();
+    this.#stream.end(bytes);
   }
+
+  #begin(): void {
+    if (this.#stream.headersSent) return;
+    this.#stream.respond({ "content-type": "application/grpc" }, { waitForTrailers: true });
+    this.#stream.once("wantTrailers", () => this.#stream.sendTrailers(this.#status));
+  }
+}
+
+function framed<Response>(codec: Codec<Response>, response: Response): Buffer {
+  const message = codec.encode(response, FRAMING_BYTES);
+  message.writeUInt8(0);
+  message.writeUInt32BE(message.length - FRAMING_BYTES, 1);
+  return message;
 }
 
 /** A server that speaks TLS, HTTP/2 and the minimum of gRPC. A test decides what it does with each call. */

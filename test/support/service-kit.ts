@@ -135,7 +135,10 @@ export class ServiceKit {
       fail: (error: unknown) => (outcome = failed(error)),
       wipeRequest: () => {},
     };
-    const route = watchRoute({ path: "/coffer.v1.Secrets/Watch", number: 0 }, { permit, watches: this.#watches });
+    const route = watchRoute(
+      { path: "/coffer.v1.Secrets/Watch", number: 0 },
+      { permit, watches: this.#watches, counts: { watches: 0, events: 0 } },
+    );
     route.answer(call as unknown as AnswerableCall, message);
     return outcome;
   }

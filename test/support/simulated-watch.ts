@@ -15,7 +15,7 @@ import { BROKEN, failed } from "./scripted-watches.ts";
 import type { Watched } from "./watch-client.ts";
 import { WATCHING, type WatchWorld } from "./watch-world.ts";
 
-/** How many messages wait in the network. */
+/** The maximum number of messages in the network. */
 const IN_FLIGHT = 3;
 
 /** How a stream ends. */
@@ -166,7 +166,7 @@ export class SimulatedWatch {
     this.#timers.advance(ms);
   }
 
-  /** Lets the consumer take everything, until a heartbeat is the only event. */
+  /** Lets the consumer take everything: in the last round, a heartbeat is the only event that arrives. */
   async settle(): Promise<void> {
     for (let round = 0; !this.#isSettled; round++) {
       assert.ok(round < 1000, "the consumer is told everything");
@@ -197,7 +197,7 @@ export class SimulatedWatch {
     }
   }
 
-  /** The next event, if there is one without another event of the world. */
+  /** The next event, or undefined if none arrives before the world does something else. */
   async #next(): Promise<SecretEvent | undefined> {
     if (!this.#isWaiting) {
       this.#isWaiting = true;

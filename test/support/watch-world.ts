@@ -82,14 +82,20 @@ export class WatchWorld {
 
   readonly #limits: WatchLimits;
   readonly #keepsLog: boolean;
+  readonly #registry: WatchRegistry;
 
   /** Without `keepsLog`, it can't be restarted. */
-  constructor(patterns: readonly string[], limits = LOW_LIMITS, keepsLog = true) {
+  constructor(patterns: readonly string[], limits = LOW_LIMITS, keepsLog = true, registry = NO_REGISTRY) {
+    this.#registry = registry;
     this.#limits = limits;
     this.#keepsLog = keepsLog;
     this.#patterns = patterns;
     this.#authorizer = authorizerOf(patterns);
     this.hub = this.#createHub();
+  }
+
+  get authorizer(): Authorizer {
+    return this.#authorizer;
   }
 
   /** Whether the policy lets the caller see a path, by the text of its patterns alone. */
@@ -161,7 +167,7 @@ export class WatchWorld {
       random: (target) => target.fill(1),
       authorizer: () => this.#authorizer,
       catchUp: () => {},
-      registry: NO_REGISTRY,
+      registry: this.#registry,
       limits: this.#limits,
     });
   }

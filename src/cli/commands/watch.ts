@@ -21,10 +21,10 @@ interface WatchFlags {
 
 const NOTES = `
 The newest state of each secret comes first, and then each change. If a secret changes several times
-while the line is not read or the command runs, only its newest state follows. A line has the time at
-which it arrived, the path, the version and the state: LIVE, DELETED, DESTROYED, EXPIRED, or NONE for
-a secret without versions; PURGED, REVOKED if a rule no longer allows it, or VANISHED if the secret
-was purged or revoked during an outage.
+while nothing reads the output or while the command runs, only its newest state follows. A line has
+the time at which the change arrived, the path, the version and the state: LIVE, DELETED, DESTROYED,
+EXPIRED, or NONE for a secret without versions; PURGED, REVOKED if a rule no longer allows it, or
+VANISHED if the secret was purged or revoked during an outage.
 
 The command of --exec is a command line of sh, with COFFER_PATH, COFFER_VERSION and COFFER_STATE in
 its environment. Its standard input is the line of -o json, which has values only with --values. It

@@ -32,7 +32,7 @@ export class JoinedRequests {
     this.#begun = this.#options.timers.elapsed();
   }
 
-  /** Calls the task when the interval is over and no earlier than after a short time, unless a call is already due. */
+  /** Calls the task when the interval is over, and at least {@link SETTLE_MS} from now, unless a call is already due. */
   request(): void {
     const { timers, minIntervalMs, task } = this.#options;
     const rest = this.#begun + minIntervalMs - timers.elapsed();

@@ -1,6 +1,8 @@
 import type { CofferClient, SecretWatch, SecretEvent } from "../../client/index.ts";
+import { MAX_WATCHED } from "../../contract/limits.ts";
 import { processTimers } from "../../domain/timers.ts";
 import type { World } from "../../process/world.ts";
+import { CommandFailed } from "../command-failed.ts";
 import type { ExitStatus } from "../exit-status.ts";
 import { notify } from "../notice.ts";
 import { StreamNotices } from "../watch/stream-notices.ts";
@@ -32,7 +34,7 @@ export interface WatchedRun {
 
 /**
  * Runs a command and watches its secrets. Resolves to its status when it ends by itself. Rejects with CommandFailed when
- * the secrets can't be variables, and with ExitStatus when the command can't be run.
+ * there are too many secrets or when they can't be variables, and with ExitStatus when the command can't be run.
  */
 export async function runWatched(run: WatchedRun, relay: SignalRelay, world: World): Promise<ExitStatus> {
   const { client, instance, secrets, reaction, minInterval = MIN_INTERVAL_MS, grace = GRACE_MS } = run;
@@ -41,6 +43,9 @@ export async function runWatched(run: WatchedRun, relay: SignalRelay, world: Wor
     world.env,
   );
   for (const { secret } of secrets) newest.set(secret);
+  // Otherwise the server would refuse the watch, but only after the command has started.
+  if (newest.versions.size > MAX_WATCHED)
+    throw new CommandFailed("usage", `--watch allows at most ${MAX_WATCHED} secrets, not ${newest.versions.size}`);
   const first = { kind: "start", variables: secretVariables(secrets, world.env), versions: newest.versions } as const;
   const watch = client.watch({ paths: [...first.versions.keys()], instance });
   const command = new SupervisedCommand({

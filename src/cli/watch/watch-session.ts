@@ -44,7 +44,8 @@ export async function printChanges(task: WatchTask, format: "text" | "json"): Pr
 
 /**
  * Runs a command for each change until the watch ends, or until a signal. The signal is also passed to the command that
- * runs, and this then waits for its end. Rejects with CommandFailed if the watch has ended and a command has failed.
+ * runs. Resolves after the end of that command. Rejects with CommandFailed if the watch has ended and a command has
+ * failed.
  */
 export async function runForChanges(task: WatchTask, command: string, relay: SignalRelay): Promise<void> {
   const { client, options, world } = task;

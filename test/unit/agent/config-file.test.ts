@@ -138,7 +138,7 @@ targets:
       /^4:20: template_file: line 1: not a valid/,
     ],
     [target("directory: /run/x"), /^2:5: a target needs one of the keys files, secret$/],
-    [target("directory: /run/x", "secret: a", "key: k"), /^5:10: key belongs to a file, in the list files$/],
+    [target("directory: /run/x", "secret: a", "key: k"), /^5:10: key belongs in an entry of files$/],
     [target("directory: /run/x", "files: []"), "4:12: files must have at least one item"],
     [
       target("directory: /run/x", "files: [{file: a/b, secret: a, key: k}]"),

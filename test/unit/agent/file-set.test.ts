@@ -127,8 +127,8 @@ describe("a set of files", () => {
     it(`allows the name ${name}`, () => assert.ok(FileSet.isAllowed(name)));
   }
 
-  // The mark is made before the files change: a process that is killed between them runs the command once too often and
-  // never once too few.
+  // The mark is made before the files change. So, whenever a process is killed, the command may run once more than
+  // necessary, but is never missed.
   it("is marked from the change on, until the mark is removed", () => {
     const set = setWith();
     set.replace(wanted({ a: "1" }), true);

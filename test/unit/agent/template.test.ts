@@ -68,8 +68,8 @@ describe("a template", () => {
     });
   }
 
-  // Handlebars would render a missing key as nothing, and in strict mode also in conditions and blocks. A program would
-  // then start with an empty password.
+  // By default, Handlebars renders a missing key as nothing. Even in strict mode, it does so in conditions and blocks. A
+  // program would then start with an empty password.
   for (const text of [
     "{{db.X}}",
     "{{#if db.X}}{{/if}}",
@@ -83,8 +83,8 @@ describe("a template", () => {
     });
   }
 
-  // Whatever a template tries: it gets no prototype and no function, and its error contains no value. Messages of V8 do:
-  // "Cannot use 'in' operator to search for 'length' in hunter2".
+  // Whatever a template tries: it gets no prototype and no function, and its error contains no value. Messages of V8 can
+  // contain one: "Cannot use 'in' operator to search for 'length' in hunter2".
   const hostile = [
     ...["{{db.constructor}}", "{{db.toString}}", "{{db.hasOwnProperty}}", "{{other.__proto__}}", "{{db.valueOf}}"],
     ...["{{db.password.length}}", "{{db.password.constructor}}", "{{db.password.x}}", "{{db.password.[0]}}"],
@@ -117,7 +117,7 @@ describe("a template", () => {
     });
   }
 
-  // A rendered template never has code as its text.
+  // Handlebars' own helper `log` writes values there.
   it("does not write to standard output", (test) => {
     const calls = ["log", "info", "warn", "error"].map((name) => test.mock.method(console, name as "log", () => {}));
     for (const text of [...hostile, ...unreadable.map(([text]) => text)]) assert.throws(() => render(text));

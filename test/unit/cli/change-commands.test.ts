@@ -103,9 +103,11 @@ describe("the commands of coffer watch --exec", () => {
     await one.commands.idle();
     one.commands.send("SIGTERM");
     assert.deepEqual([one.names, one.signals], [["a1"], ["SIGTERM"]]);
+    assert.deepEqual([one.notices, one.done, one.commands.failures], [[], [], 0]);
   });
 
-  // A snapshot of many secrets would otherwise be held in memory with all its values. The server joins what is not read.
+  // A snapshot of many secrets would otherwise be held in memory with all its values. Of the changes
+  // that are not read yet, the server keeps only the newest of each secret.
   it("wait for space when very many changes wait", async () => {
     const one = new ScriptedCommands();
     const add = async (count: number) => {

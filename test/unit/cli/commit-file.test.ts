@@ -38,7 +38,7 @@ operations:
   - patch: {path: a/patch, data: {k: v}, remove: [a, b], expected_version: 3}
   - delete: {path: a/delete, versions: [1, 2]}
   - undelete: {path: a/undelete}
-  - destroy: {path: a/destroy, versions: [3], expected_version: 4}
+  - destroy: {path: a/destroy, versions: [3], expected_version: 4, require_converged: true}
   - restore: {path: a/restore, version: 2}
   - copy: {source: a/copy, version: 5, target: b/copy, expected_version: 0}
   - purge: {path: a/purge}
@@ -86,7 +86,12 @@ describe("a commit file", () => {
     });
     assert.deepEqual(byKind("delete"), { path: "a/delete", versions: [1, 2] });
     assert.deepEqual(byKind("undelete"), { path: "a/undelete" });
-    assert.deepEqual(byKind("destroy"), { path: "a/destroy", versions: [3], expected_version: 4 });
+    assert.deepEqual(byKind("destroy"), {
+      path: "a/destroy",
+      versions: [3],
+      expected_version: 4,
+      require_converged: true,
+    });
     assert.deepEqual(byKind("restore"), { path: "a/restore", version: 2 });
     assert.deepEqual(byKind("copy"), { source: "a/copy", version: 5, target: "b/copy", expected_version: 0 });
     assert.deepEqual(byKind("purge"), { path: "a/purge" });

@@ -33,6 +33,11 @@ describe("exit codes", () => {
     [answered("ABORTED", "VERSION_MISMATCH"), 5],
     [answered("ABORTED", "CONTENTION"), 5],
     [answered("FAILED_PRECONDITION", "CAS_REQUIRED"), 2],
+    [answered("FAILED_PRECONDITION", "NOT_CONVERGED"), 5],
+    [answered("FAILED_PRECONDITION"), 1],
+    // Reasons of a newer server. Every object has a property of the second name.
+    [answered("NOT_FOUND", "ADDED_LATER" as Reason), 3],
+    [answered("INTERNAL", "toString" as Reason), 1],
     [answered("UNAVAILABLE", "REVISION_AHEAD"), 6],
     [answered("NOT_FOUND", "VERSION_EXPIRED"), 3],
     [answered("RESOURCE_EXHAUSTED", "REQUEST_IDS_FULL"), 1],
@@ -97,7 +102,12 @@ describe("error texts", () => {
       String(await failed(answered("FAILED_PRECONDITION", "CAS_REQUIRED"))),
       /^coffer: reported\ncoffer: nothing was changed: .* use --expected-version\n$/,
     );
-    assert.equal(await failed(answered("NOT_FOUND")), "coffer: reported\ncoffer: nothing was changed\n");
+    assert.equal(
+      await failed(answered("FAILED_PRECONDITION", "NOT_CONVERGED")),
+      "coffer: reported\ncoffer: nothing was changed: see the watchers with coffer describe\n",
+    );
+    for (const reason of [undefined, "toString" as Reason])
+      assert.equal(await failed(answered("NOT_FOUND", reason)), "coffer: reported\ncoffer: nothing was changed\n");
     assert.equal(errorText(answered("UNKNOWN")), "coffer: reported\n");
   });
 

@@ -79,7 +79,7 @@ class Supervision {
     this.supervised.change();
   }
 
-  /** Advances the clock by more than the interval. */
+  /** Advances the clock, by default by the interval, and waits for what happens then. */
   async pass(ms = MIN_INTERVAL_MS): Promise<void> {
     this.timers.advance(ms);
     await settled();
@@ -205,7 +205,7 @@ describe("a supervised command", () => {
     assert.deepEqual(one.commands[0]!.signals, ["SIGTERM", "SIGHUP"]);
   });
 
-  // No command starts with a part of its secrets.
+  // No command starts with only a part of its secrets.
   it("keeps running while a secret can't be read, and is restarted when it can", async () => {
     const one = new Supervision();
     assert.ok(one.secrets.drop("b"));

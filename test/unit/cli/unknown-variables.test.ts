@@ -38,6 +38,13 @@ describe("unknown variables", () => {
     assert.deepEqual(await nearest(...own, "PATH", "COFFERS", "SPIFFE_ENDPOINT_SOCKET"), {});
   });
 
+  // `coffer watch --exec` sets these for its command, which may be another coffer.
+  it("do not include those of a change", async () => {
+    const names = ["COFFER_PATH", "COFFER_VERSION", "COFFER_STATE"];
+    assert.deepEqual(await nearest(...names), {});
+    assert.deepEqual(Object.keys(await nearest("COFFER_PATHS")), ["COFFER_PATHS"]);
+  });
+
   // Kubernetes sets these for a Service named coffer, and Docker for a link.
   it("do not include those that platforms set", async () => {
     const names = ["COFFER_SERVICE_HOST", "COFFER_SERVICE_PORT_GRPC", "COFFER_PORT", "COFFER_PORT_8553_TCP_ADDR"];

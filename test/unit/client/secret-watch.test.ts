@@ -26,7 +26,7 @@ const A2 = "a v2 live k=a@2";
 const SYNCED = "synced 1/1";
 
 describe("a watch whose stream ends", () => {
-  // The server sends what has changed since the last SYNCED or heartbeat, with what was delivered after it.
+  // The server sends what has changed since the last SYNCED or heartbeat, including what was delivered after it.
   it("continues from the last SYNCED or heartbeat, and delivers nothing twice", async () => {
     const watches = new ScriptedWatches();
     const watch = watches.begin({ paths: ["a"], prefixes: ["s/"] });
@@ -165,7 +165,7 @@ describe("the events of a watch", () => {
     stream.send(secret({ path: "a", version: 1, state: 1 }, 1), ...states);
     stream.send(secret({ path: "a", version: 2, state: 1, binaryData, expireTime: 5 }, 8));
     stream.send(secret({ path: "a", version: 2, purged: true }, 9), live("b", 1, 10), revoked("b", 11));
-    // Nothing was delivered of these.
+    // No event of c or d was delivered before.
     stream.send(secret({ path: "c", version: 2, purged: true }, 12), revoked("d", 12), {
       revision: 0,
       event: undefined,
@@ -220,7 +220,7 @@ describe("the events of a watch", () => {
     await watch.return();
   });
 
-  it("have no copy in memory once they were left out: the values are overwritten", async () => {
+  it("that are not delivered leave no copy in memory: their values are overwritten", async () => {
     const watches = new ScriptedWatches();
     const watch = watches.begin();
     const repeated = live("a", 1, 1);
@@ -269,7 +269,7 @@ describe("a watch without a message", () => {
     await watch.return();
   });
 
-  // A first snapshot may need longer than that, and would never be complete.
+  // A first snapshot may need longer than the first time limit, and would otherwise never be complete.
   it("has twice the time after each failure", async () => {
     const watches = new ScriptedWatches();
     const watch = watches.begin();
@@ -321,7 +321,7 @@ describe("a watch with a slow consumer", () => {
     await watch.return();
   });
 
-  // The watch must be at the server, or a change that requires convergence would not count it.
+  // Otherwise the server would not have the watch, and a change that requires convergence would not count it.
   it("begins the next stream, whose events follow", async () => {
     const watches = new ScriptedWatches();
     const watch = watches.begin();
@@ -421,7 +421,7 @@ describe("the end of a watch", () => {
     }
   });
 
-  it("comes before its begin if an option can't be used", () => {
+  it("is an error of the call that begins it, if an option can't be used", () => {
     const watches = new ScriptedWatches();
     const refused: [options: object, message: RegExp][] = [
       [{}, /^paths and prefixes are both empty/],

@@ -47,6 +47,7 @@ function fullMetrics(): Metrics {
   metrics.observeIdentity(() => ({ validUntil: 5000, bundles: new Map([["example.org", 6000]]), lastUpdate: 4000 }));
   metrics.observeReadiness(() => [{ name: "serving", state: "ok" }]);
   metrics.observePolicy(() => ({ isNewest: true, lastLoad: 7000 }));
+  metrics.observeWatchers(() => 5);
   metrics.observeStore(() => ({
     secrets: 1,
     versions: 2,
@@ -121,6 +122,8 @@ test("the counters of all fronts are summed", async () => {
     elsewhere.failed("DISK_FULL");
     elsewhere.refused("untrusted");
     elsewhere.open = front + 1;
+    elsewhere.watches = 10 * front;
+    elsewhere.events += 2;
   }
   const all = await samples(metrics);
   const names = [
@@ -129,11 +132,17 @@ test("the counters of all fronts are summed", async () => {
     `coffer_call_errors_total{reason="DISK_FULL"}`,
     `coffer_connections_refused_total{reason="untrusted"}`,
     "coffer_connections",
+    "coffer_watch_events_total",
     `grpc_server_handling_seconds_sum{${GET_LABELS}}`,
   ];
   assert.deepEqual(
     names.map((name) => all.get(name)),
-    [3, 3, 3, 3, 6, 0.75],
+    [3, 3, 3, 3, 6, 6, 0.75],
+  );
+  // Watches are counted for each front: all watches of a connection are on one.
+  assert.deepEqual(
+    [1, 2, 3].map((front) => all.get(`coffer_watches{thread="front ${front}"}`)),
+    [0, 10, 20],
   );
   assert.throws(() => counters.of(3), RangeError);
 });
@@ -216,6 +225,7 @@ test("each report of the server appears in its metric", async () => {
   assert.equal(all.get("coffer_queue_wait_seconds_count"), 1);
   assert.equal(all.get(`coffer_connections_refused_total{reason="expired"}`), 1);
   assert.equal(all.get("coffer_load_seconds"), 1.5);
+  assert.equal(all.get("coffer_watchers"), 5);
   assert.equal(all.get(`coffer_build_info{version="0.1.0",node="v22.12.0"}`), 1);
   assert.ok(all.get("process_resident_memory_bytes")! > 1e6);
   assert.ok(all.get("process_cpu_seconds_total")! > 0);

@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { CofferError } from "../../../src/domain/errors.ts";
+import { parseSecretPath } from "../../../src/domain/secret-path.ts";
+import type { ChangeCommand, ConvergenceDemand, VersionsCommand } from "../../../src/store/command.ts";
+import { requestDigest } from "../../../src/store/request-digest.ts";
+import type { NewestVersion, WatcherBehind, WatcherCount } from "../../../src/store/watch-registry.ts";
+import { plainSealer } from "../../support/plain-sealer.ts";
+import { ScriptedJournal } from "../../support/scripted-journal.ts";
+import { commandOf, deleteRequest, loadStore, outcomeOf, putRequest, read } from "../../support/store-kit.ts";
+
+const REQUEST_ID = "6e35d3a3-f5d4-4fa1-9c3e-27fdfa0d6a0c";
+
+function removal(kind: VersionsCommand["kind"], convergence?: ConvergenceDemand, path = "a"): ChangeCommand {
+  const common = { path: parseSecretPath(path), versions: [1], expectedVersion: undefined };
+  return commandOf({ kind, ...common, ...(convergence === undefined ? {} : { convergence }) });
+}
+
+/** Watchers that the test sets, and what was requested of them. */
+class ScriptedWatchers {
+  behind: readonly WatcherBehind[] = [];
+  readonly requested: string[] = [];
+
+  count(path: string, { number, revision }: NewestVersion): WatcherCount {
+    this.requested.push(`${path} ${number}@${revision}`);
+    return { watchers: this.behind.length + 1, converged: 1, behind: this.behind };
+  }
+}
+
+const behind = (count: number): readonly WatcherBehind[] =>
+  Array.from({ length: count }, (_, i) => ({ caller: `spiffe://x/w${i}`, instance: "", version: 1, state: "in use" }));
+
+async function refusal(change: Promise<unknown>): Promise<CofferError> {
+  const error = await change.catch((reason: unknown) => reason);
+  assert.ok(error instanceof CofferError, String(error));
+  return error;
+}
+
+async function open() {
+  const watchers = new ScriptedWatchers();
+  const journal = new ScriptedJournal();
+  const store = await loadStore(journal, { watchers });
+  for (const value of ["1", "2"]) await store.change(putRequest("a", value));
+  return { store, watchers, journal };
+}
+
+describe("a change that requires convergence", () => {
+  for (const kind of ["delete", "destroy"] as const) {
+    it(`${kind}: is refused while a watcher does not use the newest version, and changes nothing`, async () => {
+      const { store, watchers, journal } = await open();
+      watchers.behind = behind(1);
+      const entries = journal.entries.length;
+      const error = await refusal(store.change(removal(kind, "counted")));
+      assert.deepEqual([error.reason, error.metadata], ["NOT_CONVERGED", { path: "a", behind: "1", operation: "0" }]);
+      assert.equal(error.message, "1 watcher does not use version 2 of a, the newest");
+      assert.deepEqual([read(store, "a", 1), journal.entries.length], ["1", entries]);
+      assert.deepEqual(watchers.requested, [`a 2@${journal.revision}`]);
+      // The controls: it is made when all use it, or without the requirement.
+      assert.deepEqual((await store.change(removal(kind))).results[0]?.versions, [1]);
+      watchers.behind = [];
+      assert.equal(await outcomeOf(store.change(removal(kind, "counted"))).then((x) => typeof x), "object");
+    });
+  }
+
+  it("names at most ten watchers that are behind, with their instances and versions, if the caller may know them", async () => {
+    const { store, watchers } = await open();
+    watchers.behind = [
+      { caller: "spiffe://x/a", instance: "", version: 0, state: undefined },
+      { caller: "spiffe://x/b", instance: "pod-1", version: 1, state: "received" },
+      ...behind(10),
+    ];
+    const { message, metadata } = await refusal(store.change(removal("destroy", "named")));
+    assert.match(
+      message,
+      /^12 watchers do not use version 2 of a, the newest: spiffe:\/\/x\/a has reported no version, /,
+    );
+    assert.match(message, /, spiffe:\/\/x\/b \(pod-1\) has received 1, spiffe:\/\/x\/w0 uses 1, /);
+    assert.match(message, /w7 uses 1 and 2 more$/);
+    assert.equal(metadata["behind"], "12");
+    const counted = await refusal(store.change(removal("destroy", "counted")));
+    assert.equal(counted.message, "12 watchers do not use version 2 of a, the newest");
+  });
+
+  // The version that an earlier operation of the same command adds is the newest one.
+  it("counts the effects of the operations before it", async () => {
+    const { store, watchers } = await open();
+    const both = commandOf(...putRequest("a", "3").operations, ...removal("destroy", "counted").operations);
+    await store.change(both);
+    assert.deepEqual(watchers.requested, [`a 3@${Number.POSITIVE_INFINITY}`]);
+    watchers.behind = behind(1);
+    const error = await refusal(store.change(both));
+    assert.deepEqual([error.reason, error.metadata["operation"]], ["NOT_CONVERGED", "1"]);
+    assert.equal(read(store, "a"), "3", "the Put was not made either");
+  });
+
+  it("does not count watchers if its expected_version differs, or its secret does not exist", async () => {
+    const { store, watchers } = await open();
+    const [command] = removal("destroy", "counted").operations;
+    assert.equal(await outcomeOf(store.change(commandOf({ ...command!, expectedVersion: 1 }))), "VERSION_MISMATCH");
+    assert.equal(await outcomeOf(store.change(removal("destroy", "counted", "none"))), "SECRET_NOT_FOUND");
+    assert.deepEqual(watchers.requested, []);
+  });
+
+  // A caller that repeats a call after an unknown outcome must get the answer of the change, whoever watches by then.
+  it("gets its first answer if it is repeated with its request_id, and is another request without the demand", async () => {
+    const { store, watchers } = await open();
+    const first = { ...removal("destroy", "counted"), requestId: REQUEST_ID };
+    const answer = await store.change(first);
+    watchers.behind = behind(1);
+    assert.deepEqual(await store.change(first), answer);
+    // What the caller may know of the watchers can change between two attempts.
+    assert.deepEqual(await store.change({ ...removal("destroy", "named"), requestId: REQUEST_ID }), answer);
+    assert.equal(await outcomeOf(store.change({ ...removal("destroy"), requestId: REQUEST_ID })), "REQUEST_ID_REUSED");
+  });
+
+  // A store remembers the digests of requests for 24 hours, also those of a release without convergence.
+  it("leaves the digest of a request without the demand as it was", () => {
+    const hashed: string[] = [];
+    const sealer = {
+      ...plainSealer,
+      digest: (parts: readonly Buffer[]) => {
+        hashed.push(...parts.map((part) => part.subarray(4).toString()));
+        return Buffer.alloc(1);
+      },
+    };
+    requestDigest(deleteRequest("a", [1]), sealer);
+    assert.deepEqual(hashed, ["[1,[]]", '["delete","a",null,[1]]']);
+  });
+});
