@@ -9,7 +9,8 @@ import { readTarget } from "./config-target.ts";
 import { parseInstance, parseListen } from "./config-values.ts";
 import { type ReadText, readMachineFile } from "./read-text.ts";
 
-const KEYS = ["instance", "listen", "targets"];
+/** The keys of the file. */
+export const CONFIG_KEYS = ["instance", "listen", "targets"];
 
 /**
  * Reads the configuration of the agent: one YAML document, as docs/agent.md describes it, and the templates that it names.
@@ -39,7 +40,7 @@ function templatesBeside(path: string, read: ReadText): ReadText {
 }
 
 function configOf(document: SecretDocument, root: ParsedNode, read: ReadText): AgentConfig | undefined {
-  const fields = ConfigFields.read(document, root, "the file", KEYS);
+  const fields = ConfigFields.read(document, root, "the file", CONFIG_KEYS);
   if (fields === undefined) return undefined;
   const targets = fields.items("targets").flatMap((node): PlacedTarget[] => {
     const target = readTarget(document, node, read);

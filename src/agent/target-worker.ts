@@ -11,7 +11,7 @@ import { WakeUp } from "./wake-up.ts";
 
 /** The state of a target. `why` names paths of secrets; it is for the log and for `--once`. */
 export type TargetStatus =
-  /** Its files have not been complete since the start of the agent. */
+  /** Since its start, the agent has not completed the files yet. */
   | { readonly kind: "waiting"; readonly why: string }
   /** Its files have the newest state, and the command for it has succeeded. */
   | { readonly kind: "current" }

@@ -42,10 +42,10 @@ const FILE = "node-probes.json";
 const MAX_ENTRIES = 16;
 
 /**
- * The file of passed probes: `node-probes.json` in systemd's CACHE_DIRECTORY, else in
- * `$XDG_CACHE_HOME/coffer`, else in `~/.cache/coffer`. It is not in the data folder,
- * because a backup must not carry the result to another machine. It is used only if other users cannot write to it.
- * If it can't be read or written, for example on a read-only file system, every start runs the probe.
+ * The file of passed probes: `node-probes.json` in systemd's CACHE_DIRECTORY, else in `$XDG_CACHE_HOME/coffer`, else in
+ * `~/.cache/coffer`. It is not in the data folder, because a backup must not carry the result to another machine. It is
+ * used only if other users cannot write to it. If it can't be read or written, for example on a read-only file system,
+ * every start runs the probe.
  */
 export function probeRecord(node: NodeInvocation): ProbeRecord {
   const folder = cacheFolder(node);

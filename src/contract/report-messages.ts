@@ -64,7 +64,9 @@ export const laggingWatcher = message<LaggingWatcher>({
 
 /** Counts the watchers of a secret. */
 export interface Convergence {
+  /** The number of watchers. */
   readonly watchers: number;
+  /** The number of watchers whose version is the newest one. */
   readonly converged: number;
   /** At most 100 of the watchers that have not converged. */
   readonly behind: readonly LaggingWatcher[];

@@ -11,9 +11,9 @@ import type { World } from "./world.ts";
 export type DeferredLine = (log: Logger) => void;
 
 /**
- * Prevents the memory of this process from leaving it: disables debuggers, excludes memory from core dumps and lets the C
- * library overwrite freed memory. Returns warnings about what only the environment can prevent. Throws StartRefused when an option of Node exposes the process.
- * With `allowDebug` it changes nothing and returns one line that states this.
+ * Prevents the memory of this process from leaving it: disables debuggers, excludes memory from core dumps and makes the
+ * C library overwrite freed memory. Returns warnings about what only the environment can prevent. Throws StartRefused
+ * when an option of Node exposes the process. With `allowDebug` it changes nothing and returns one line that states this.
  */
 export async function hardenProcess(allowDebug: boolean, world: World, log: Logger): Promise<DeferredLine[]> {
   if (allowDebug) return [debuggingAllowed(debugOptions(nodeStart(world)))];

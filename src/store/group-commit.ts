@@ -12,8 +12,8 @@ import { type Verdict, type Waiting, entriesOf, validate } from "./verdicts.ts";
 // How many times a group is validated while other replicas commit first, before it fails with CONTENTION.
 const MAX_ATTEMPTS = 8;
 
-// How long to wait, after a stale commit, until the journal has delivered the changes of the other replicas (onFeed).
-// The next attempt begins after that.
+// The longest wait, after a stale commit, for the journal to deliver the changes of the other replicas (onFeed). The next
+// attempt begins when they have arrived, or when this time is over.
 const CATCH_UP_MS = 1000;
 
 /** Observes the commits of a store. Durations are in seconds. */

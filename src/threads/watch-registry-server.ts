@@ -20,7 +20,7 @@ export class WatchRegistryServer {
     port.onMessage((requests) => this.#receive(requests));
   }
 
-  /** The front has ended. What it has sent, and was not received, is ignored: its watches have ended with it. */
+  /** The front has ended. Its requests that have not been received yet are ignored: its watches have ended with it. */
   close(): void {
     this.#isClosed = true;
     this.#port.close();

@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { secretsOf } from "../../src/agent/agent-config.ts";
+import type { Action } from "../../src/authorization/action.ts";
 import { ENDPOINT_VARIABLE } from "../../src/workload-api/endpoint.ts";
 import { readServeConfig } from "../../src/config/read-serve-config.ts";
 import { checkPolicy } from "../../src/app/policy-check.ts";
@@ -15,7 +17,7 @@ import { page } from "../support/pages.ts";
 import { memoryNeeded } from "./capacity.ts";
 import { containerPartsIn, type Labels, type Manifest, manifestsIn } from "./manifests.ts";
 import { serveFlags } from "./serve-flags.ts";
-import { type Container, containersOf, environmentOf, type Workload, workloadsIn } from "./workloads.ts";
+import { type Container, agentConfigOf, containersOf, environmentOf, type Workload, workloadsIn } from "./workloads.ts";
 
 const kubernetes = page("docs/kubernetes.md");
 const manifests = manifestsIn(kubernetes);
@@ -253,18 +255,41 @@ describe("the server of docs/kubernetes.md", () => {
     const file = join(folder, "policy.yaml");
     writeFileSync(file, policyData()["policy.yaml"]!);
     const policy = checkPolicy(file, config.admins);
-    const decide = (name: string, action: "read" | "write") => {
-      const { workload, container } = clients.find((client) => client.workload.name === name)!;
+    const admin = clients.find(({ workload }) => workload.name === "admin")!;
+    const [, path = ""] = admin.container.args!;
+    const decide = (name: string, action: Action) => {
+      const { workload } = clients.find((client) => client.workload.name === name)!;
       const caller = SpiffeId.parse(
         `spiffe://example.org/ns/${workload.namespace}/sa/${workload.pod.serviceAccountName}`,
       );
-      return policy.decide({ caller, action, path: parseSecretPath(container.args![1]!) }).kind;
+      return policy.decide({ caller, action, path: parseSecretPath(path) }).kind;
     };
     assert.equal(decide("admin", "write"), "allowed");
     assert.equal(decide("api", "read"), "allowed");
+    assert.equal(decide("api", "watch"), "allowed");
     assert.equal(decide("api", "write"), "denied");
+    // The workload reads what the admin writes.
+    assert.deepEqual(agentOfWorkload().config.targets.flatMap(secretsOf), [path]);
+  });
+
+  it("has an agent that writes to a volume of the workload, and may signal it", () => {
+    const { workload, container } = clients.find((client) => client.workload.name === "api")!;
+    const { command, config: agent } = agentOfWorkload();
+    assert.equal(command, "agent");
+    const { port, path } = container.startupProbe!.httpGet;
+    assert.deepEqual([port, path], [agent.listen?.port, "/readyz"]);
+    const mounts = containersOf(workload.pod).map(({ volumeMounts = [] }) =>
+      volumeMounts.find(({ name }) => name === "secrets"),
+    );
+    for (const mount of mounts) assert.equal(mount?.mountPath, agent.targets[0]!.place.path);
+    assert.equal((workload.pod as { shareProcessNamespace?: boolean }).shareProcessNamespace, true);
   });
 });
+
+function agentOfWorkload() {
+  const { workload, container } = clients.find((client) => client.workload.name === "api")!;
+  return agentConfigOf(container, workload.pod, manifests);
+}
 
 function policyData(): Readonly<Record<string, string>> {
   return manifests.find(({ kind }) => kind === "ConfigMap")!["data"] as Readonly<Record<string, string>>;

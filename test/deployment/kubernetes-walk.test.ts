@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -8,10 +17,11 @@ import { systemClock } from "../../src/domain/timers.ts";
 import { coffer, type Ran, type Serving, serving } from "../support/cli-kit.ts";
 import { FILE_DELIVERIES } from "../support/file-delivery.ts";
 import { response, SpireDomain } from "../support/spire-domain.ts";
+import { until } from "../support/until.ts";
 import { WorkloadApiServer } from "../support/workload-api-server.ts";
 import { page } from "../support/pages.ts";
 import { containerPartsIn, manifestsIn } from "./manifests.ts";
-import { type Container, containersOf, environmentOf, workloadsIn } from "./workloads.ts";
+import { type Container, agentConfigOf, containersOf, environmentOf, workloadsIn } from "./workloads.ts";
 
 const kubernetes = page("docs/kubernetes.md");
 const manifests = manifestsIn(kubernetes);
@@ -20,6 +30,7 @@ const deliver = FILE_DELIVERIES["Kubernetes, by the link ..data"]!;
 const SECRET = "s3cret, as it is";
 
 const folder = mkdtempSync(join(tmpdir(), "coffer-kubernetes-"));
+const memory = mkdtempSync("/dev/shm/coffer-kubernetes-");
 const spire = new SpireDomain("example.org", systemClock);
 const agents: WorkloadApiServer[] = [];
 
@@ -42,7 +53,7 @@ describe("docs/kubernetes.md, followed", () => {
   after(async () => {
     await server.server.stop();
     for (const agent of agents) await agent.close();
-    rmSync(folder, { recursive: true });
+    for (const path of [folder, memory]) rmSync(path, { recursive: true });
   });
 
   it("has a server that its probe finds healthy", async () => {
@@ -53,15 +64,23 @@ describe("docs/kubernetes.md, followed", () => {
     assert.deepEqual(shown(await coffer(command, { env })), { code: 0, stdout: "SERVING\n" });
   });
 
-  it("has an admin who writes the first secret, and a workload whose init container gets it", async () => {
-    const put = await coffer(here(container("admin")), { env: await clientOf("admin"), input: SECRET });
-    assert.equal(put.code, 0, put.stderr);
-    mkdirSync(below("/run/secrets/api"), { recursive: true });
-    const get = await coffer(here(container("api")), { env: await clientOf("api") });
-    assert.deepEqual(shown(get), { code: 0, stdout: "" });
-    const file = below("/run/secrets/api/password");
+  // The order of the page is not important to the agent: it waits for the secret.
+  it("has an admin who writes the first secret, and a workload whose agent gets it and each new version", async () => {
+    const agent = serving(["agent", `--config=${agentConfig()}`], { env: await clientOf("api") });
+    await agent.server.logged("target waits");
+    const put = async (input: string) => {
+      const { code, stderr } = await coffer(here(container("admin")), { env: await clientOf("admin"), input });
+      assert.equal(code, 0, stderr);
+    };
+    await put(SECRET);
+    // The page's program does not run here, so there is no process to signal.
+    await agent.server.logged("no process to signal");
+    const file = join(memory, "password");
     assert.equal(readFileSync(file, "utf8"), SECRET);
     assert.equal(statSync(file).mode & 0o777, 0o400);
+    await put(`${SECRET}-2`);
+    await until("the new version is in the file", () => readFileSync(file, "utf8") === `${SECRET}-2`);
+    assert.deepEqual(await agent.server.stop(), { code: 0, signal: null });
   });
 
   // Shows that the result of the test above depends on the policy.
@@ -107,6 +126,15 @@ async function environment(name: string, given: Container = container(name)) {
   agents.push(agent);
   agent.send(response([spire.issue(`/ns/${namespace}/sa/${pod.serviceAccountName}`)]));
   return { ...environmentOf(given), SPIFFE_ENDPOINT_SOCKET: agent.endpoint };
+}
+
+/** The file of the agent's ConfigMap, with the volume below the folder in memory of the test, and a free port. */
+function agentConfig(): string {
+  const { text, config } = agentConfigOf(container("api"), workload("api").pod, manifests);
+  const { path } = config.targets[0]!.place;
+  const file = below("agent.yaml");
+  writeFileSync(file, text.replace(path, memory).replace(/listen: .*/, "listen: 127.0.0.1:0"));
+  return file;
 }
 
 function policy(): string {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { secretsOf } from "../../src/agent/agent-config.ts";
 import { readServeConfig } from "../../src/config/read-serve-config.ts";
 import { checkPolicy } from "../../src/app/policy-check.ts";
 import { type ConnectionConfig, readConnection } from "../../src/cli/client-connection.ts";
@@ -12,7 +13,7 @@ import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 import { page } from "../support/pages.ts";
 import { manifestsIn } from "./manifests.ts";
 import { serveFlags } from "./serve-flags.ts";
-import { type Container, containersOf, environmentOf, workloadsIn } from "./workloads.ts";
+import { type Container, agentConfigOf, containersOf, environmentOf, workloadsIn } from "./workloads.ts";
 
 /** A container with the fields that only this page uses. */
 interface SidecarContainer extends Container {
@@ -79,15 +80,31 @@ describe("docs/sidecar.md", () => {
     assert.deepEqual([socket.mode, (pod.securityContext as { fsGroup?: number }).fsGroup], [0o660, 20_000]);
   });
 
-  // If the server were an ordinary container, it would start only after the init container `secrets` had ended, which
-  // waits for the server.
-  it("starts the server first, and keeps it running", () => {
+  // The workload starts when the startup probes of both have succeeded.
+  it("starts the server first, then the agent, and keeps them running", () => {
     assert.deepEqual(
       pod.initContainers!.map(({ name }) => name),
       ["coffer", "secrets"],
     );
-    assert.deepEqual([server.restartPolicy, secrets.restartPolicy], ["Always", undefined]);
+    assert.deepEqual([server.restartPolicy, secrets.restartPolicy], ["Always", "Always"]);
     assert.ok(server.startupProbe);
+  });
+
+  it("has an agent that writes to a volume of the workload, and may signal it", () => {
+    const { command, config } = agentConfigOf(secrets, pod, manifests);
+    assert.equal(command, "agent");
+    const { port, path } = secrets.startupProbe!.httpGet;
+    assert.deepEqual([port, path], [config.listen?.port, "/readyz"]);
+    for (const { place, onChange } of config.targets) {
+      assert.equal(place.path, mountOf(secrets, "secrets"));
+      assert.equal(place.path, mountOf(api, "secrets"));
+      assert.ok(onChange?.kind === "signal" && onChange.receiver.kind === "name");
+      assert.ok(
+        api.args!.some((word) => word.endsWith(`/${onChange.receiver.kind === "name" && onChange.receiver.name}`)),
+      );
+    }
+    assert.equal((pod as { shareProcessNamespace?: boolean }).shareProcessNamespace, true);
+    assert.equal(secrets.securityContext.runAsUser, api.securityContext.runAsUser);
   });
 
   it("mounts existing volumes at the paths in the server's options", () => {
@@ -111,10 +128,13 @@ describe("docs/sidecar.md", () => {
     const policy = checkPolicy(file, []);
     const separator = api.args!.indexOf("--");
     const [source] = parseVariableSources(api.args!.slice(1, separator));
-    for (const path of [source!.path, secrets.args![1]!]) {
-      const question = { caller: SpiffeId.parse(idOf(api)), action: "read", path: parseSecretPath(path) } as const;
-      assert.equal(policy.decide(question).kind, "allowed");
-    }
-    assert.deepEqual([api.command!.at(-1), secrets.args![0]], ["run", "get"]);
+    const caller = SpiffeId.parse(idOf(api));
+    const isAllowed = (action: "read" | "watch", path: string) =>
+      policy.decide({ caller, action, path: parseSecretPath(path) }).kind === "allowed";
+    assert.ok(isAllowed("read", source!.path));
+    const files = agentConfigOf(secrets, pod, manifests).config.targets.flatMap(secretsOf);
+    assert.ok(files.length > 0);
+    for (const path of files) assert.ok(isAllowed("read", path) && isAllowed("watch", path), path);
+    assert.equal(api.command!.at(-1), "run");
   });
 });

@@ -1,3 +1,4 @@
+import { readAgentConfig } from "../../src/agent/config-file.ts";
 import type { Labels, Manifest } from "./manifests.ts";
 
 /** The fields of a container that the tests check. A schema checks the others. */
@@ -18,7 +19,7 @@ export interface Container {
 type Resources = Readonly<Record<string, string>>;
 
 interface Probe {
-  readonly httpGet: { readonly path: string; readonly port: string };
+  readonly httpGet: { readonly path: string; readonly port: string | number };
 }
 
 /** The fields of a volume that the tests check. */
@@ -74,4 +75,19 @@ export function containersOf({ initContainers = [], containers }: PodSpec): Cont
 /** The variables of a container. */
 export function environmentOf({ env = [] }: Container): Readonly<Record<string, string>> {
   return Object.fromEntries(env.map(({ name, value }) => [name, value]));
+}
+
+/** The configuration that an agent's container gets from its ConfigMap. */
+export function agentConfigOf(
+  { args = [], volumeMounts = [] }: Container,
+  pod: PodSpec,
+  manifests: readonly Manifest[],
+) {
+  const [command, option] = args;
+  const { name, mountPath } = volumeMounts.find((mount) => option?.startsWith(`--config=${mount.mountPath}/`))!;
+  const file = option!.slice(`--config=${mountPath}/`.length);
+  const map = pod.volumes.find((volume) => volume.name === name)?.configMap?.name;
+  const found = manifests.find(({ kind, metadata }) => kind === "ConfigMap" && metadata.name === map)!;
+  const text = (found["data"] as Readonly<Record<string, string>>)[file]!;
+  return { command, text, config: readAgentConfig(file, () => Buffer.from(text)) };
 }

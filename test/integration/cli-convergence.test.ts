@@ -51,7 +51,7 @@ describe("the convergence of watchers on the command line", () => {
     admin.close();
     await kit.stop();
   });
-  // A command outlives a `coffer run` that is killed, so they are ended by a signal that is passed on.
+  // A command outlives a `coffer run` that is killed. So each run is ended with a signal, which it passes on.
   afterEach(async () => {
     await Promise.all(running.splice(0).map(stop));
   });

@@ -71,6 +71,14 @@ describe("a command loads only what it needs", () => {
     assert.deepEqual(unused, []);
   });
 
+  it("for watch: the client, and nothing of a server or an agent", async () => {
+    const { files, packages } = await loadedBy("watch", "shop/api/x", "--once");
+    assert.deepEqual(packages, ["@grpc/grpc-js", "commander"]);
+    assert.ok(files.includes("cli/watch/watch-session.js"));
+    const unused = files.filter((file) => /^(agent|grpc|watch|store|engine|persistence)\//.test(file));
+    assert.deepEqual(unused, []);
+  });
+
   // The control: the hook records loaded packages.
   it("for --version: SQLite", async () => {
     assert.deepEqual((await loadedBy("--version")).packages, ["better-sqlite3", "commander"]);

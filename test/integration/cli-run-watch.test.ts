@@ -182,6 +182,18 @@ describe("coffer run --watch", () => {
     assert.deepEqual([startsOf(watched), watched.count("SIGTERM"), watched.stderr], [["one"], 1, ""]);
   });
 
+  // A supervisor may stop `coffer run` while it restarts the command. The tests above are the control.
+  it("does not start the command again when it is itself ended during a restart", async () => {
+    const path = await put("both", "one");
+    const watched = run(["--watch", ...NO_INTERVAL, "--grace", "1h", path, "--", ...STUBBORN]);
+    await watched.printed(/ one\n/);
+    await put("both", "two");
+    await watched.printed(/SIGTERM\n/);
+    for (const signal of ["SIGTERM", "SIGINT"] as const) watched.process.kill(signal);
+    assert.deepEqual(await watched.ended, { code: 130, signal: null });
+    assert.deepEqual([startsOf(watched), watched.count("SIGTERM")], [["one"], 1]);
+  });
+
   it("keeps the command running when a secret disappears, and restarts it at its next version", async () => {
     const path = await put("lost", "one");
     const watched = run(["--watch", ...NO_INTERVAL, path, "--", ...SHOWN]);

@@ -10,7 +10,7 @@ import { callerVariables } from "../support/cli-caller.ts";
 import { ofThisFile } from "../support/children.ts";
 import { type Ran, runToEnd } from "../support/cli-kit.ts";
 import { type Example, commentExamples, pageExamples } from "../support/documented-examples.ts";
-import { API, ServerKit } from "../support/server-kit.ts";
+import { API, POLICY, ServerKit } from "../support/server-kit.ts";
 import { ServerProcess } from "../support/server-process.ts";
 
 /** The pages whose TypeScript blocks are programs. */
@@ -25,11 +25,12 @@ const SERVER_PACKAGES = [
   "prom-client",
   "commander",
   "yaml",
+  "handlebars",
   "node-forge",
   "grpc-health-check",
 ];
 const SERVER_FOLDERS =
-  /\/dist\/src\/(admission|grpc|store|engine|authorization|sealing|persistence|observability|pki|app|cli|process)\//;
+  /\/dist\/src\/(admission|grpc|store|engine|authorization|sealing|persistence|observability|pki|app|agent|cli|process)\//;
 
 describe("the packed package", () => {
   const folder = mkdtempSync(join(tmpdir(), "coffer-package-"));
@@ -251,7 +252,10 @@ describe("the packed package", () => {
     let kit: ServerKit;
     let env: Record<string, string>;
     before(async () => {
-      kit = await ServerKit.start();
+      // The examples also watch.
+      const policy = join(folder, "policy.yaml");
+      writeFileSync(policy, POLICY.replace("list, describe]", "list, describe, watch]"));
+      kit = await ServerKit.start({ policy });
       const { COFFER_CERT, COFFER_KEY, COFFER_BUNDLE } = callerVariables(kit, API, "api") as Record<string, string>;
       env = { COFFER_CERT: COFFER_CERT!, COFFER_KEY: COFFER_KEY!, COFFER_BUNDLE: COFFER_BUNDLE! };
       for (const name of ["@types/node", "undici-types"]) {

@@ -49,11 +49,11 @@ interface KnownWatch {
   isClosed: boolean;
   /** The versions of which a report was sent. */
   readonly sent: Set<number>;
-  /** The last version of which a report was answered, and no later one was sent; undefined while one is on the way. */
+  /** The version of the last report, once it is answered; undefined while a report is on the way, 0 before the first. */
   settled: number | undefined;
 }
 
-/** What must be, and what can be, counted at a moment. */
+/** The watches that must be counted at a moment, and those of them that must count as converged. */
 interface Bounds {
   readonly must: ReadonlySet<KnownWatch>;
   readonly mustConverged: ReadonlySet<KnownWatch>;

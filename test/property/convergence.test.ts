@@ -39,7 +39,7 @@ class ForgetfulServer extends WatchRegistryServer {
 }
 
 // For any order in which threads run, each count contains what was registered or reported before it began, on any front,
-// and nothing that was not begun before it ended. A change that requires convergence is made only if all watchers that were
+// and nothing that began after it had ended. A change that requires convergence is made only if all watchers that were
 // registered before it use the newest version at that moment. At the end, the registry is empty.
 describe("the registry of the watches of several fronts", () => {
   it("is the same for all fronts and for the store", async () => {

@@ -140,7 +140,7 @@ export class ScriptedAgent {
   /** Waits until the agent has taken all events, and nothing happens any more. */
   async settled(): Promise<void> {
     await until("the events are taken", () => this.#isIdle && this.#events.length === 0);
-    // Every step of a worker is a few turns of the event loop: only the commands and the timers of the test wait.
+    // A step of a worker takes a few turns of the event loop, unless it waits for a command or a timer of the test.
     for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
   }
 

@@ -43,7 +43,7 @@ export async function runWatched(run: WatchedRun, relay: SignalRelay, world: Wor
     world.env,
   );
   for (const { secret } of secrets) newest.set(secret);
-  // The server would refuse the watch when the command already runs.
+  // Otherwise the server would refuse the watch, but only after the command has started.
   if (newest.versions.size > MAX_WATCHED)
     throw new CommandFailed("usage", `--watch allows at most ${MAX_WATCHED} secrets, not ${newest.versions.size}`);
   const first = { kind: "start", variables: secretVariables(secrets, world.env), versions: newest.versions } as const;

@@ -3,7 +3,10 @@ import type { ExitStatus } from "../exit-status.ts";
 import type { ChildCommand, RunningCommand } from "../run/child-command.ts";
 import { type ShownChange, changeJson } from "./shown-change.ts";
 
-/** How many changes wait for the command. When there are more, the stream is not read, and the server joins them. */
+/**
+ * How many changes may wait for the command. While so many wait, the stream is not read. Of the changes that the stream
+ * does not deliver, the server keeps only the newest of each secret.
+ */
 const MAX_WAITING = 1024;
 
 /** The dependencies of {@link ChangeCommands}. */
@@ -82,6 +85,8 @@ export class ChangeCommands {
   async #run(change: ShownChange): Promise<void> {
     const problem = await this.#problemOf(change);
     this.#current = undefined;
+    // The signal that ends this process usually ends the command too.
+    if (this.#isEnded) return;
     if (problem === undefined) return this.#options.onDone(change);
     this.failures += 1;
     this.#options.onNotice(`the command for ${change.path} ${change.version ?? change.state} ${problem}`);

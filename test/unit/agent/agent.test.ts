@@ -214,7 +214,7 @@ describe("an agent", () => {
     assert.doesNotMatch(log, /hunter/);
   });
 
-  it("fails a target whose file exists and is not its own, and goes on when it is gone", async () => {
+  it("fails a target whose place has a file of another program, and does not change that file", async () => {
     const agent = start(ONE);
     const foreign = join(folder.path, "db");
     writeFileSync(foreign, "mine");
@@ -224,7 +224,7 @@ describe("an agent", () => {
     assert.equal(readFileSync(foreign, "utf8"), "mine");
   });
 
-  it("ends with the error of a watch that waiting does not help, after its command", async () => {
+  it("ends with the error of its watch if waiting does not help", async () => {
     const agent = await startedWith(ONE);
     const error = new ClientError("INVALID_ARGUMENT", "refused");
     agent.emit(error);
@@ -311,7 +311,7 @@ describe("a secret that is gone", () => {
     });
   }
 
-  // It may be gone since an earlier process of the agent. Before the snapshot is complete, this is not known.
+  // The secret may have disappeared while no agent ran. Only a complete snapshot shows this.
   it("loses the files of an earlier process only when the snapshot is complete", async () => {
     await (await startedWith(REMOVE)).stop();
     const agent = start(REMOVE);

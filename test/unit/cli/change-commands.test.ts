@@ -103,6 +103,7 @@ describe("the commands of coffer watch --exec", () => {
     await one.commands.idle();
     one.commands.send("SIGTERM");
     assert.deepEqual([one.names, one.signals], [["a1"], ["SIGTERM"]]);
+    assert.deepEqual([one.notices, one.done, one.commands.failures], [[], [], 0]);
   });
 
   // A snapshot of many secrets would otherwise be held in memory with all its values. Of the changes

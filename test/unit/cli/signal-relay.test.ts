@@ -30,6 +30,18 @@ describe("a relay of signals", () => {
     assert.deepEqual(sent, ALL);
   });
 
+  // A command that is being restarted must not start again after Ctrl-C, which the terminal sends to the command itself.
+  it("gives notice of each signal before it is forwarded, also of one that is not", () => {
+    const { process, relay } = relayIn(() => true);
+    const events: string[] = [];
+    relay.passTo(
+      (signal) => events.push(`sent ${signal}`),
+      (signal) => events.push(signal),
+    );
+    for (const signal of ["SIGINT", "SIGTERM"]) process.emit(signal);
+    assert.deepEqual(events, ["SIGINT", "SIGTERM", "sent SIGTERM"]);
+  });
+
   // SIGWINCH only reports a new size of the terminal. After any other signal, the result of the work is ignored.
   it("rejects at a signal before the command runs, except for SIGWINCH", async () => {
     const { process, relay } = relayIn(() => true);

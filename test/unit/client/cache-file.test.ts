@@ -98,7 +98,7 @@ describe("the sealed file of a cache", () => {
     await save(valuable("path/of/a/secret", 1, 1));
     const sealed = readFileSync(file.path);
     for (const text of [SECRET, "path/of/a/secret", "example.org"]) assert.equal(sealed.includes(text), false, text);
-    // The control: they are what is sealed.
+    // The control: the sealed plaintext has all of them.
     const plaintext = unseal(sealed, readFileSync(file.key));
     for (const text of [SECRET, "path/of/a/secret", "example.org"]) assert.equal(plaintext.includes(text), true, text);
     assert.equal(statSync(file.path).mode & 0o777, 0o600);
@@ -124,7 +124,7 @@ describe("the sealed file of a cache", () => {
     await refusedAsIs("is damaged, or was sealed with another key");
   });
 
-  it("is refused with another key, of another format, of another cache, or if it is none", async () => {
+  it("is refused with another key, of another format, of another cache, or if it is no sealed file", async () => {
     await save(valuable("a", 1, 1));
     const sealed = readFileSync(file.path);
     await refusedAsIs("is the file of a cache of another server, or of other paths", { prefixes: ["s/"] });

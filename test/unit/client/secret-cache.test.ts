@@ -140,7 +140,7 @@ describe("a cache", () => {
     await cache.close();
   });
 
-  // The server can't say it, and the version must not be used longer than its owner wanted.
+  // During an outage, the server can't report the expiry, and the version must not be used longer than its owner wanted.
   it("serves no version whose expire_time has passed, also during an outage", async () => {
     const scripted = new ScriptedCache();
     const { cache, timers } = scripted;
@@ -189,7 +189,8 @@ describe("a cache", () => {
     assert.deepEqual(await sent(), ["a 7 false pod-1"]);
     cache.get("a").inUse();
     assert.deepEqual(await sent(), ["a 7 true pod-1"]);
-    // Who no longer gets the older version has received the deletion. A version that can't be read has not arrived.
+    // A deletion is reported as received, because the program no longer gets the older version. A version that can't be
+    // read is not.
     await scripted.receive(
       secret({ path: "a", version: 8, state: 2 }, 4),
       secret({ path: "b", version: 1, state: 1 }, 5),

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { describe, it } from "node:test";
-import { allPages, inlineCode, page } from "../../support/pages.ts";
+import { allPages, inlineCode, page, table } from "../../support/pages.ts";
 
 const pages = allPages();
 
@@ -46,7 +46,12 @@ describe("the documents", () => {
       run.filter((name) => !Object.hasOwn(scripts, name)),
       [],
     );
-    const known = inlineCode(page("docs/metrics.md"));
+    // Tests compare docs/metrics.md with the metrics of the server, and the table of docs/agent.md with those of the agent.
+    const ofAgent = table(page("docs/agent.md"), "Metric", "Type", "Labels", "Meaning");
+    const known = [
+      ...inlineCode(page("docs/metrics.md")),
+      ...ofAgent.map((row) => row["Metric"]?.replaceAll("`", "") ?? ""),
+    ];
     const metrics = pages.flatMap(({ text }) => text.match(/\b(?:coffer|grpc_server)_[a-z_]+\b/g) ?? []);
     assert.ok(metrics.length > 10);
     assert.deepEqual(

@@ -45,6 +45,11 @@ export interface SourceFile {
   readonly code: string;
 }
 
+/** Whether a file belongs to `coffer agent`, which has its own log. */
+export function isOfAgent(path: string): boolean {
+  return /^src\/(agent\/|cli\/agent-running)/.test(path);
+}
+
 /** Every file of src. */
 export function sourceFiles(): SourceFile[] {
   return readdirSync("src", { recursive: true, encoding: "utf8" })

@@ -3,11 +3,12 @@ import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { status as Code } from "@grpc/grpc-js";
 import { contractErrors } from "../../support/contract-errors.ts";
-import { type LoggedEvents, loggedEvents, sourceFiles } from "./log-events.ts";
+import { type LoggedEvents, isOfAgent, loggedEvents, sourceFiles } from "./log-events.ts";
 import { codeBlocks, inlineCode, page, table } from "../../support/pages.ts";
 
 const operations = page("docs/operations.md");
-const sources = sourceFiles();
+// docs/agent.md has the events of the agent.
+const sources = sourceFiles().filter(({ path }) => !isOfAgent(path));
 const code = sources.map((source) => source.code).join("\n");
 
 describe("docs/operations.md", () => {

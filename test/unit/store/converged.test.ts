@@ -93,7 +93,7 @@ describe("a change that requires convergence", () => {
     assert.equal(read(store, "a"), "3", "the Put was not made either");
   });
 
-  it("asks for no watchers if it names an expected_version that differs, or a secret that does not exist", async () => {
+  it("does not count watchers if its expected_version differs, or its secret does not exist", async () => {
     const { store, watchers } = await open();
     const [command] = removal("destroy", "counted").operations;
     assert.equal(await outcomeOf(store.change(commandOf({ ...command!, expectedVersion: 1 }))), "VERSION_MISMATCH");
@@ -102,7 +102,7 @@ describe("a change that requires convergence", () => {
   });
 
   // A caller that repeats a call after an unknown outcome must get the answer of the change, whoever watches by then.
-  it("is answered as the first time if it is repeated with its request_id, and is another request without the demand", async () => {
+  it("gets its first answer if it is repeated with its request_id, and is another request without the demand", async () => {
     const { store, watchers } = await open();
     const first = { ...removal("destroy", "counted"), requestId: REQUEST_ID };
     const answer = await store.change(first);

@@ -34,7 +34,7 @@ function settle(world: WatchWorld): void {
   while (world.turns.end());
 }
 
-/** A registry that the test lets answer. */
+/** A registry that answers when the test says so. */
 class SlowRegistry implements WatchRegistry {
   readonly log: string[] = [];
   readonly unanswered: (() => void)[] = [];

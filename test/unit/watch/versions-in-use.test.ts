@@ -96,7 +96,7 @@ describe("the versions in use", () => {
     assert.equal(kit.count(), "0 of 1");
   });
 
-  it("count a watch once that names a path several times, and none that does not name it", () => {
+  it("count a watch that names a path several times once, and no watch that does not name it", () => {
     const kit = new Kit();
     kit.open("twice", WEB, ["a/db"], ["", "a/", "a/d"]);
     kit.open("other", WEB, ["a/other"], ["a/db/"]);
