@@ -85,7 +85,11 @@ export class SecretCache {
     // Without a handler, a rejection would end a program that does not wait for `ready`.
     this.ready.catch(() => {});
     this.#watch = client.watch(watch);
-    this.#followed = Promise.all([this.#load(), this.#follow()]).then(() => {});
+    const loaded = this.#load();
+    this.#followed = this.#follow().then(async () => {
+      await loaded;
+      await this.#saver?.close();
+    });
   }
 
   /** Where the secrets come from: nowhere yet, the sealed file, or a server, which may be unavailable meanwhile. */
@@ -169,7 +173,6 @@ export class SecretCache {
       await this.#watch.return();
     }
     await this.#followed;
-    await this.#saver?.close();
     this.#entries.clear();
   }
 

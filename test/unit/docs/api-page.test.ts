@@ -66,11 +66,11 @@ describe("docs/api.md", () => {
 });
 
 describe("docs/clients-typescript.md", () => {
-  const source = ["client-options", "call-options"]
+  const source = ["client-options", "call-options", "watch-options", "cache-options"]
     .map((name) => readFileSync(`src/client/${name}.ts`, "utf8"))
     .join("\n");
   const optionsOf = (name: string) => {
-    const [, body = ""] = new RegExp(`export interface ${name} \\{\\n([\\s\\S]*?)\\n\\}`).exec(source) ?? [];
+    const [, body = ""] = new RegExp(`export interface ${name}(?: extends [^{]*)? \\{\\n([\\s\\S]*?)\\n\\}`).exec(source) ?? [];
     return [...body.matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, option]) => `\`${option}\``);
   };
   const client = page("docs/clients-typescript.md");
@@ -83,6 +83,27 @@ describe("docs/clients-typescript.md", () => {
     assert.ok(options.length > 5);
     const ofCalls = table(client, "Call option", "Unit", "Default", "Meaning").map((row) => row["Call option"]);
     assert.deepEqual(ofCalls, optionsOf("CallOptions"));
+  });
+
+  it("has each option and event of a watch, and each option and member of a cache", () => {
+    const cells = (column: string, ...others: readonly string[]) =>
+      table(client, column, ...others).flatMap((row) => (row[column] ?? "").split(", "));
+    assert.deepEqual(cells("Watch option", "Default", "Meaning"), optionsOf("WatchOptions"));
+    const events = readFileSync("src/client/secret-events.ts", "utf8");
+    const kinds = [...events.matchAll(/^ {2}readonly kind: "(\w+)";/gm)].map(([, kind]) => `\`${kind}\``);
+    assert.deepEqual(cells("Event", "Meaning"), kinds);
+    assert.ok(kinds.length > 4);
+    const inherited = ["`paths`", "`prefixes`", "`instance`"];
+    assert.deepEqual(cells("Cache option", "Default", "Meaning"), [...inherited, ...optionsOf("SecretCacheOptions")]);
+    const [, body = ""] =
+      /export class SecretCache \{([\s\S]*)/.exec(readFileSync("src/client/secret-cache.ts", "utf8")) ?? [];
+    const members = [
+      ...body.matchAll(/^ {2}(?:readonly |get |async )?([a-z]\w*)(?:: Promise<void>;|\(.*\): .* \{)$/gm),
+    ];
+    const names = (list: readonly (string | undefined)[]) =>
+      list.map((text) => (text ?? "").replace(/\W.*/, "")).sort();
+    const documented = cells("Member", "Meaning").map((text) => text.replace(/`/g, ""));
+    assert.deepEqual(names(documented), names(members.map(([, name]) => name)));
   });
 
   it("has the properties of an error", () => {
