@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Writable } from "node:stream";
+import { after } from "node:test";
 import { Client, type ClientOptions, Metadata, type ServiceError, credentials, status as Code } from "@grpc/grpc-js";
 import { type MethodDefinition, type ServiceDefinition, loadSync } from "@grpc/proto-loader";
 import type { ServeConfig } from "../../src/config/serve-config.ts";
@@ -45,6 +46,13 @@ rules:
     paths: [shop/shared/*]
     actions: [read]
 `;
+
+/** The kits whose server runs. */
+const running = new Set<ServerKit>();
+
+// A test that fails leaves its server running, which would keep the process until the time limit of the test runner. A
+// hook of the whole file ends it. Benchmarks use this module as well, without the test runner.
+if (process.env["NODE_TEST_CONTEXT"] !== undefined) after(() => Promise.all([...running].map((kit) => kit.stop())));
 
 /** One line of the server's log. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly event: string };
@@ -126,6 +134,7 @@ export class ServerKit {
     const server = new CofferServer({ ...this.config, threads }, { log: this.#logger(), timers, die, probe });
     await server.start();
     this.#server = server;
+    running.add(this);
   }
 
   /** Resolves when {@link log} has every line that the server has written so far, on whichever thread. */
@@ -136,6 +145,7 @@ export class ServerKit {
   async stop(): Promise<void> {
     await this.#server?.stop();
     this.#server = undefined;
+    running.delete(this);
     rmSync(this.folder, { recursive: true, force: true });
   }
 
