@@ -28,7 +28,7 @@ export interface TargetConfig {
 }
 
 /** A file, or a directory whose files change together. */
-export type TargetPlace =
+type TargetPlace =
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "directory"; readonly path: string };
 

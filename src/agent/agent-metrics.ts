@@ -3,7 +3,7 @@ import type { Exposition } from "../observability/metrics.ts";
 import type { ReactionResult } from "./reaction.ts";
 
 /** The state of a target for metrics. */
-export interface TargetReading {
+interface TargetReading {
   readonly name: string;
   readonly isReady: boolean;
   readonly isCurrent: boolean;

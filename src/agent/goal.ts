@@ -2,7 +2,7 @@ import type { CofferReader } from "../client/coffer-reader.ts";
 import type { Content } from "../domain/content.ts";
 import { type TargetConfig, secretsOf } from "./agent-config.ts";
 import type { WantedFile } from "./destination.ts";
-import { RenderingProblem, renderFiles } from "./rendering.ts";
+import { renderFiles } from "./rendering.ts";
 import type { SecretState, SecretStates } from "./secret-states.ts";
 
 /** What has to be in the place of a target now. */
@@ -19,7 +19,7 @@ export type Goal =
   | { readonly kind: "unchanged"; readonly why: string };
 
 /** Reads several secrets as of one revision. */
-export type ReadTogether = Pick<CofferReader, "batchGet">["batchGet"];
+type ReadTogether = Pick<CofferReader, "batchGet">["batchGet"];
 
 /** What decides about a goal. */
 export interface GoalSources {
@@ -33,7 +33,7 @@ type Live = Extract<SecretState, { readonly kind: "live" }>;
 
 /**
  * The goal of a target. Files are wanted only if every secret of the target can be read, so a set is complete or empty.
- * Rejects with RenderingProblem, TemplateProblem or ClientError.
+ * Rejects with RenderingProblem or ClientError.
  */
 export async function goalOf(target: TargetConfig, sources: GoalSources): Promise<Goal> {
   const { states, outageMs } = sources;
@@ -73,7 +73,8 @@ async function readAll(
   const versions = new Map<string, number>();
   try {
     for (const entry of entries) {
-      if (entry.kind === "unread") throw new RenderingProblem(`${entry.path} can't be read: ${entry.error.message}`);
+      // The secret has just changed. Its event follows.
+      if (entry.kind === "unread") throw entry.error;
       contents.set(entry.path, entry.content);
       versions.set(entry.path, entry.version);
     }

@@ -173,7 +173,7 @@ export class TargetWorker {
 
   #log(status: TargetStatus): void {
     const { log, target } = this.#options;
-    const fields = { target: target.name, detail: whyOf(status) };
+    const fields = { target: target.name, file: target.place.path, detail: whyOf(status) };
     switch (status.kind) {
       case "current":
         log.info("target current", fields);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -120,6 +120,21 @@ it(`an agent misses nothing and tears nothing in ${CHANGES} changes and ${KILLS}
     await site.remove();
     rmSync(memory, { recursive: true });
   }
+});
+
+// The control: the reader notices a set that is written file by file.
+it("a process that reads a set reports files of different versions", async () => {
+  const directory = mkdtempSync("/dev/shm/coffer-agent-");
+  mkdirSync(join(directory, "..one"));
+  for (const [name, value] of Object.entries({ a: "2", b: "1" })) writeFileSync(join(directory, "..one", name), value);
+  symlinkSync("..one", join(directory, "..data"));
+  const reader = ofThisFile(
+    spawn(process.execPath, [READER, directory, "a", "b"], { stdio: ["ignore", "pipe", "inherit"] }),
+  );
+  const [line] = (await once(createInterface({ input: reader.stdout! }), "line")) as [string];
+  reader.kill("SIGKILL");
+  rmSync(directory, { recursive: true });
+  assert.deepEqual(JSON.parse(line), { torn: ["2", "1"] });
 });
 
 /** The names in a folder, sorted, with a fixed name for the folder of the set. */

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { isDeepStrictEqual } from "node:util";
 import { after, before, describe, it } from "node:test";
 import { callerVariables } from "../support/cli-caller.ts";
 import { ofThisFile } from "../support/children.ts";
@@ -11,6 +12,13 @@ import { PROGRAM, coffer } from "../support/cli-kit.ts";
 import { freePort } from "../support/free-port.ts";
 import { ADMIN, type Caller, type LogLine, ServerKit, WEB } from "../support/server-kit.ts";
 import { until } from "../support/until.ts";
+
+/** The part of Convergence that the tests check. The decoder leaves out zeros and empty lists. */
+interface Convergence {
+  readonly watchers?: number;
+  readonly converged?: number;
+  readonly behind?: readonly { readonly instance: string; readonly version: number }[];
+}
 
 const SECRET = "hunter2";
 
@@ -131,6 +139,38 @@ targets:
     assert.equal(await next.stop(), 0);
     assert.equal(runs(), "run\nrun\n");
     assert.ok(!next.log.some(({ event }) => event === "files written"));
+  });
+
+  // An operator destroys the old version when the workload uses the new one, and not when the file has arrived.
+  it("reports a version as in use only when the command for it has succeeded", async () => {
+    const config = configFile(
+      "report",
+      `instance: pod-7
+targets:
+  - name: rotated
+    directory: DIR/set
+    secret: shop/rotated
+    on_change: {command: [/bin/sh, -c, "while [ -e DIR/hold ]; do sleep 0.1; done"]}
+`,
+    );
+    const convergence = async () => {
+      const { response } = await admin.describe({ path: "shop/rotated" });
+      const { watchers = 0, converged = 0, behind = [] } = response.convergence as Convergence;
+      return { watchers, converged, behind: behind.map(({ instance, version }) => `${instance} ${version}`) };
+    };
+    await put("shop/rotated", { k: "1" });
+    const agent = new AgentProcess(config, env);
+    await agent.logged("target current");
+    const converged = { watchers: 1, converged: 1, behind: [] };
+    await until("version 1 is in use", async () => isDeepStrictEqual(await convergence(), converged));
+    const hold = join(memory, "report/hold");
+    writeFileSync(hold, "");
+    await put("shop/rotated", { k: "2" });
+    await until("the file has version 2", () => readFileSync(join(memory, "report/set/k"), "utf8") === "2");
+    assert.deepEqual(await convergence(), { watchers: 1, converged: 0, behind: ["pod-7 1"] });
+    rmSync(hold);
+    await until("version 2 is in use", async () => isDeepStrictEqual(await convergence(), converged));
+    assert.equal(await agent.stop(), 0);
   });
 
   it("is ready only when all targets are complete, in whichever order server, policy and secrets appear", async () => {

@@ -18,7 +18,7 @@ export class Watching {
   #end: WatchEnd | undefined;
   #changed = () => {};
 
-  constructor(caller: Caller, request: Partial<wire.WatchRequest>) {
+  constructor(caller: Pick<Caller, "client">, request: Partial<wire.WatchRequest>) {
     this.stream = caller.client.makeServerStreamRequest(
       "/coffer.v1.Secrets/Watch",
       (fields: Partial<wire.WatchRequest>) => wire.watchRequest.encode(wire.watchRequest.of(fields)),

@@ -210,7 +210,7 @@ describe("an agent", () => {
     assert.equal(agent.status("t"), "failing");
     assert.equal(readFileSync(join(folder.path, "f"), "utf8"), "hunter2");
     const log = agent.lines.raw.join("\n");
-    assert.match(log, /"target failed","target":"t","detail":"shop\/db has no key password"/);
+    assert.match(log, /"target failed","target":"t","file":".*","detail":"shop\/db has no key password"/);
     assert.doesNotMatch(log, /hunter/);
   });
 
