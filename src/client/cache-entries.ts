@@ -42,11 +42,6 @@ export class CacheEntries {
     return [...this.#entries.values()].flatMap(({ secret }) => (secret && !hasExpired(secret, now) ? [secret] : []));
   }
 
-  /** Whether the state of a secret has arrived. */
-  has(path: string): boolean {
-    return this.#entries.has(path);
-  }
-
   /** The secret at a path. Throws {@link ClientError} with the reason that a Get has. */
   get(path: string, now: number): CachedSecret {
     const entry = this.#entries.get(path);
@@ -61,7 +56,10 @@ export class CacheEntries {
   /** Adds a secret of the sealed file, unless the server has sent the path already. */
   load(seen: SecretSeen): void {
     if (this.#entries.has(seen.path)) seen.content?.dispose();
-    else this.#set(seen, true);
+    else {
+      this.#set(seen, true);
+      this.#observer.onChange({ kind: "changed", path: seen.path, version: seen.version });
+    }
   }
 
   /** Adopts the newest state of a secret. */
