@@ -70,7 +70,8 @@ describe("docs/clients-typescript.md", () => {
     .map((name) => readFileSync(`src/client/${name}.ts`, "utf8"))
     .join("\n");
   const optionsOf = (name: string) => {
-    const [, body = ""] = new RegExp(`export interface ${name}(?: extends [^{]*)? \\{\\n([\\s\\S]*?)\\n\\}`).exec(source) ?? [];
+    const [, body = ""] =
+      new RegExp(`export interface ${name}(?: extends [^{]*)? \\{\\n([\\s\\S]*?)\\n\\}`).exec(source) ?? [];
     return [...body.matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, option]) => `\`${option}\``);
   };
   const client = page("docs/clients-typescript.md");
