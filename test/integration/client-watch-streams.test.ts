@@ -8,12 +8,16 @@ import { systemClock } from "../../src/domain/timers.ts";
 import { createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { PATIENCE_MS } from "../support/patience.ts";
+import { PushedTimers } from "../support/pushed-timers.ts";
 import { RotatingIdentity } from "../support/rotating-identity.ts";
 import { type ArrivedCall, ScriptedServer } from "../support/scripted-server.ts";
 import { live, shownEvent, synced, take } from "../support/scripted-watches.ts";
 
 const SERVER_ID = "spiffe://example.org/coffer";
 const UNAVAILABLE = 14;
+const MESSAGE_BYTES = 100_000;
+/** Longer than any test. */
+const SILENCE_MS = 3_600_000;
 
 const ca = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
 
@@ -21,30 +25,32 @@ const ca = createDevelopmentCa(TrustDomain.parse("example.org"), systemClock);
 describe("the stream of a watch", () => {
   let servers: ScriptedServer[];
   let identity: RotatingIdentity;
+  let clients: CofferClient[];
   let client: CofferClient;
   let watch: SecretWatch;
   beforeEach(async () => {
     identity = new RotatingIdentity(ca);
     identity.rotate();
     servers = [await ScriptedServer.start(ca.issue({ id: SERVER_ID }))];
+    clients = [];
     client = open();
     watch = client.watch({ paths: ["a"] });
   });
   afterEach(async () => {
-    await client.close();
+    await Promise.all(clients.map((each) => each.close()));
     identity.current.close();
     await Promise.all(servers.map((server) => server.stop()));
   });
 
-  const open = (options: Partial<InternalOptions> = {}) =>
-    new CofferClient({
-      address: servers.map(({ address }) => address),
-      serverId: SERVER_ID,
-      identity: identity.source,
-      timeoutMs: PATIENCE_MS,
-      watchSilenceMs: PATIENCE_MS,
-      ...options,
+  function open(options: Partial<InternalOptions> = {}): CofferClient {
+    const address = servers.map(({ address }) => address);
+    const opened = new CofferClient({
+      ...{ address, serverId: SERVER_ID, identity: identity.source, timeoutMs: PATIENCE_MS },
+      ...{ watchSilenceMs: SILENCE_MS, ...options },
     });
+    clients.push(opened);
+    return opened;
+  }
   const server = () => servers[0] as ScriptedServer;
   const request = (call: ArrivedCall) => call.request(messages.watchRequest);
 
@@ -113,17 +119,44 @@ describe("the stream of a watch", () => {
   // A host that is frozen does not close its connections.
   it("continues on another connection after a silence, at the next address if there is one", async () => {
     servers.push(await ScriptedServer.start(ca.issue({ id: SERVER_ID })));
-    const own = open({ watchSilenceMs: 200 });
+    const timers = new PushedTimers(SILENCE_MS);
+    const own = open({ timers });
     const patient = own.watch({ paths: ["b"] });
     const silent = await server().call();
     // The first call may be that of the other watch.
     const mine = (await request(silent)).paths[0] === "b" ? silent : await server().call();
+    timers.push(SILENCE_MS);
     const next = await (servers[1] as ScriptedServer).call();
     assert.deepEqual((await request(next)).paths, ["b"]);
     await mine.closed();
     next.send(messages.watchResponse, synced(1));
     assert.deepEqual(await events(1, patient), ["synced 1/1"]);
-    await own.close();
+  });
+
+  // Sixteen events wait for the consumer, as many messages in grpc-js, and the rest at the server.
+  it("is not read further while its consumer does not read", async () => {
+    const call = await server().call();
+    const filler = [{ key: "b", value: Buffer.alloc(MESSAGE_BYTES) }];
+    const sending = (async () => {
+      for (let i = 1; i <= 100; i++) {
+        await call.hasSpace();
+        call.send(messages.watchResponse, live("a", i, i, { binaryData: filler }));
+      }
+    })();
+    // Each answer on the connection lets more of the stream pass, until the client reads no more.
+    for (let quiet = 0, sent = 0; quiet < 10; quiet = call.socket.bytesWritten - sent < 5000 ? quiet + 1 : 0) {
+      sent = call.socket.bytesWritten;
+      const health = client.health();
+      (await server().call()).answer();
+      assert.equal(await health, "SERVING", "other calls on the connection continue");
+    }
+    assert.ok(call.socket.bytesWritten < 36 * MESSAGE_BYTES, `${call.socket.bytesWritten} bytes were sent`);
+    for (let version = 1; version <= 100; version++) {
+      const { value } = await watch.next();
+      assert.ok(value?.kind === "secret" && value.version === version);
+    }
+    await sending;
+    assert.ok(call.socket.bytesWritten > 100 * MESSAGE_BYTES, "the control: all of it was sent");
   });
 
   it("ends with its consumer, and with its client", async () => {

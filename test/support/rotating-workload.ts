@@ -96,7 +96,7 @@ export class RotatingWorkload {
     writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
     const file = join(folder, "orders.js");
     writeFileSync(file, program.replace("coffer/client", CLIENT).replace("coffer.example:8443", env["COFFER_ADDR"]!));
-    const variables = { ...env, POD_NAME: name, ...(held !== undefined && { HELD: held }) };
+    const variables = { ...env, HOSTNAME: name, ...(held !== undefined && { HELD: held }) };
     return new RotatingWorkload(spawnNode([file], folder, variables));
   }
 

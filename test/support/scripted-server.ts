@@ -47,6 +47,11 @@ export class ArrivedCall {
     this.#stream.write(framed(codec, response));
   }
 
+  /** Resolves when the stream has space for another message: the client has read what was sent. */
+  async hasSpace(): Promise<void> {
+    if (this.#stream.writableNeedDrain) await once(this.#stream, "drain");
+  }
+
   /** Ends the messages with a status. */
   finish(status: number, message: string): void {
     this.#begin();
