@@ -39,6 +39,11 @@ export class Watching {
     return this.events.map(shown).filter((text) => !text.startsWith("heartbeat"));
   }
 
+  /** The revisions of all events so far that are about a secret. */
+  get revisions(): readonly number[] {
+    return this.events.filter(({ event }) => event?.kind === "secret").map(({ revision }) => revision);
+  }
+
   /** The last SYNCED or heartbeat, from which a later watch continues. */
   get bookmark(): { readonly fromRevision: number; readonly policy: string } {
     const last = this.events.findLast(({ event }) => event?.kind === "synced" || event?.kind === "heartbeat");
