@@ -171,7 +171,7 @@ export class Watcher implements Stepwise {
 
   #walked({ scan, base, until }: Task & { kind: "walk" }): Candidate | undefined {
     const stored = scan.advance();
-    if (scan.isOver) this.#synced(until);
+    if (scan.isOver) this.#finish(until, true);
     if (stored === undefined) return undefined;
     const { revision } = lastChange(stored);
     // What has changed since the walk began is pending, and is sent after the walk.
@@ -179,15 +179,19 @@ export class Watcher implements Stepwise {
     return { path: stored.path, revision, isRevoked: false };
   }
 
-  #synced(revision: Revision): void {
+  /** Ends the task: everything up to the revision was sent. With `withSynced`, the watcher sends SYNCED. */
+  #finish(revision: Revision, withSynced: boolean): void {
+    this.#endTask();
+    this.#position = after(revision);
+    if (withSynced) this.#notices.push(this.#synced(revision));
+    this.#endCaughtUp();
+  }
+
+  #synced(revision: Revision): WatchEvent {
     const { watchId, request } = this.#options;
     const { readable, fingerprint: policy } = this.#sight;
     const { paths, prefixes } = request.scope;
-    const requested = paths.length + prefixes.length;
-    this.#position = after(revision);
-    this.#task = LIVE;
-    this.#notices.push({ kind: "synced", revision, readable, requested, watchId, policy });
-    this.#endCaughtUp();
+    return { kind: "synced", revision, readable, requested: paths.length + prefixes.length, watchId, policy };
   }
 
   #resync(): void {
@@ -268,10 +272,7 @@ export class Watcher implements Stepwise {
 
   #reconcile({ difference, isOfPolicy }: Task & { kind: "reconcile" }): void {
     if (difference.isOver) {
-      this.#endTask();
-      this.#position = after(difference.until);
-      this.#endCaughtUp();
-      if (isOfPolicy) this.#notices.push(this.#heartbeat(this.#sight.fingerprint));
+      this.#finish(difference.until, isOfPolicy);
       return;
     }
     const next = difference.advance();

@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { type ClientHttp2Session, connect } from "node:http2";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Client, credentials } from "@grpc/grpc-js";
 import { grpcMessage } from "../../bench/request.ts";
-import { getRequest, putRequest } from "../../src/contract/messages.ts";
+import { type WatchResponse, getRequest, putRequest } from "../../src/contract/messages.ts";
 import { freePort } from "../support/free-port.ts";
 import { PushedTimers } from "../support/pushed-timers.ts";
-import { API, ServerKit } from "../support/server-kit.ts";
+import { API, POLICY, ServerKit } from "../support/server-kit.ts";
+import { Watching } from "../support/watching.ts";
 import { ENVOY_INSTALL, Envoy, findEnvoy } from "./envoy.ts";
 
 const program = findEnvoy();
@@ -20,6 +23,9 @@ const IN_FLIGHT = 16;
 // Each answered call advances time by this, in milliseconds. The ten minutes of a connection are then about 800 calls,
 // and its 30 seconds of grace 40, which is more than the maximum in flight.
 const PACE_MS = 750;
+
+/** More than the maximum age of a connection, in milliseconds. */
+const MOST_AGE_MS = 11 * 60_000;
 
 const PATH = "shop/api/envoy";
 const value = { key: "value", value: Buffer.from("a value") };
@@ -33,6 +39,10 @@ const PUT = {
     putRequest.encode(putRequest.of({ path: PATH, data: [value], binaryData: [], expectedVersion: undefined })),
   ),
 };
+
+function versionOf({ event }: WatchResponse): number {
+  return event?.kind === "secret" ? event.value.version : 0;
+}
 
 /** The outcome of a call: its grpc-status and message, or how its stream ended. */
 async function call(session: ClientHttp2Session, { path, body }: typeof GET): Promise<string> {
@@ -54,12 +64,15 @@ async function call(session: ClientHttp2Session, { path, body }: typeof GET): Pr
 
 describe("Envoy", { skip }, () => {
   let kit: ServerKit;
+  let port: number;
   let envoy: Envoy;
   let session: ClientHttp2Session;
   const timers = new PushedTimers();
   before(async () => {
     kit = await ServerKit.start({}, timers);
-    const port = await freePort();
+    writeFileSync(kit.config.policy!, POLICY.replace("list, describe]", "list, describe, watch]"));
+    kit.server.reload();
+    port = await freePort();
     envoy = await Envoy.start(program!, {
       port,
       adminPort: await freePort(),
@@ -95,5 +108,19 @@ describe("Envoy", { skip }, () => {
     for (; !over; over = await isOver()) await sleep(50);
     await Promise.all(callers);
     assert.deepEqual([...outcomes.keys()], ["OK"], JSON.stringify(Object.fromEntries(outcomes)));
+  });
+
+  // Envoy passes each message on when it arrives, and the reason of the end. By the reason, a client knows that it
+  // continues on another connection.
+  it("passes on the events of a Watch, and its end with its connection", async (t) => {
+    const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+    t.after(() => client.close());
+    const watching = new Watching({ client }, { paths: [PATH], withValues: true });
+    const seen = versionOf(await watching.first((text) => text.startsWith(`${PATH} v`)));
+    await watching.synced();
+    assert.equal(await call(session, PUT), "OK");
+    await watching.first((_text, event) => versionOf(event) === seen + 1);
+    timers.push(MOST_AGE_MS);
+    assert.deepEqual(await watching.ended(), { code: "UNAVAILABLE", reason: "SHUTTING_DOWN" });
   });
 });

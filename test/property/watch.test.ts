@@ -212,6 +212,7 @@ describe("watchers", () => {
       "the policy of a watcher that reconnects is not compared",
       () => mock.getter(Sight.prototype, "fingerprint", () => "same"),
     ],
+    ["what may be read is not counted", () => mock.getter(Sight.prototype, "readable", () => 0)],
     ["the watchers of a changed path are not found", () => mock.method(WatcherIndex.prototype, "forEach", () => {})],
   ];
   for (const [name, make] of faults) {

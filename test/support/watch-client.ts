@@ -27,6 +27,8 @@ export class WatchClient {
   readonly #stale = new Set<string>();
   #bookmark = { fromRevision: 0, policy: "" };
   #isSynced = false;
+  /** The number of paths and prefixes of the last SYNCED of which it may see a path. */
+  #readable = 0;
   /** The highest revision of an event after SYNCED. */
   #highest = 0;
   /** The number of policy changes of the world at the last event of each path. */
@@ -114,6 +116,12 @@ export class WatchClient {
       if (this.#sees(secret.path) && typeof look === "object") visible.set(secret.path, look);
     }
     assert.deepEqual(sorted(this.known), sorted(visible), "it knows the newest states of what it may see, and no more");
+    const { paths, prefixes } = this.#scope;
+    const readable = [
+      ...paths.filter((path) => this.#world.allows(path)),
+      ...prefixes.filter((prefix) => this.#world.reaches(prefix)),
+    ];
+    assert.equal(this.#readable, readable.length, "the last SYNCED counts what it may see now");
   }
 
   #sees(path: string): boolean {
@@ -160,6 +168,7 @@ export class WatchClient {
         for (const path of this.#stale) this.known.delete(path);
         this.#stale.clear();
         this.#isSynced = true;
+        this.#readable = event.readable;
         this.#mark(event.revision, event.policy);
         return;
       case "heartbeat":

@@ -107,6 +107,14 @@ export class WatchWorld {
     );
   }
 
+  /** Whether the policy lets the caller see a path with the prefix, by the text of its patterns alone. */
+  reaches(prefix: string): boolean {
+    return this.#patterns.some((pattern) => {
+      const literal = pattern.endsWith("**") ? pattern.slice(0, -2) : pattern;
+      return literal.startsWith(prefix) || (pattern.endsWith("**") && prefix.startsWith(literal));
+    });
+  }
+
   /** The policy that SYNCED and heartbeats name when everything was sent. */
   fingerprint(scope: WatchScope): string {
     return new Sight(this.#authorizer, WATCHING, { scope, withValues: true }).fingerprint;

@@ -18,7 +18,7 @@ export class Watching {
   #end: WatchEnd | undefined;
   #changed = () => {};
 
-  constructor(caller: Caller, request: Partial<wire.WatchRequest>) {
+  constructor(caller: Pick<Caller, "client">, request: Partial<wire.WatchRequest>) {
     this.stream = caller.client.makeServerStreamRequest(
       "/coffer.v1.Secrets/Watch",
       (fields: Partial<wire.WatchRequest>) => wire.watchRequest.encode(wire.watchRequest.of(fields)),
@@ -37,6 +37,11 @@ export class Watching {
   /** The texts of {@link shown} for all events so far, without heartbeats. */
   get shown(): readonly string[] {
     return this.events.map(shown).filter((text) => !text.startsWith("heartbeat"));
+  }
+
+  /** The revisions of all events so far that are about a secret. */
+  get revisions(): readonly number[] {
+    return this.events.filter(({ event }) => event?.kind === "secret").map(({ revision }) => revision);
   }
 
   /** The last SYNCED or heartbeat, from which a later watch continues. */
