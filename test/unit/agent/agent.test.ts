@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { ClientError } from "../../../src/client/client-error.ts";
@@ -222,6 +222,10 @@ describe("an agent", () => {
     await agent.settled();
     assert.equal(agent.status("db"), "failing");
     assert.equal(readFileSync(foreign, "utf8"), "mine");
+    rmSync(foreign);
+    agent.timers.advance(1000);
+    await agent.settled();
+    assert.deepEqual(folder.read("db"), { k: "1" });
   });
 
   it("ends with the error of its watch if waiting does not help", async () => {
