@@ -26,8 +26,6 @@ export type CacheChange =
 export class CacheChanges implements AsyncIterableIterator<CacheChange, undefined> {
   readonly #pending = new Map<string, CacheChange>();
   readonly #onReturn: () => void;
-  /** Whether the cache is ready. Before that, `get` would fail for what a change names. */
-  #isOpen = false;
   #end: { readonly error: Error | undefined } | undefined;
   #waiting: Promise<void> | undefined;
   #wake = () => {};
@@ -40,7 +38,7 @@ export class CacheChanges implements AsyncIterableIterator<CacheChange, undefine
   /** The next change. Rejects with {@link ClientError} if the watch of the cache has failed for good. */
   async next(): Promise<IteratorResult<CacheChange, undefined>> {
     for (;;) {
-      const [change] = this.#isOpen ? this.#pending.values() : [];
+      const [change] = this.#pending.values();
       if (change !== undefined) {
         this.#pending.delete(change.path);
         return { done: false, value: change };
@@ -64,12 +62,6 @@ export class CacheChanges implements AsyncIterableIterator<CacheChange, undefine
   /** Returns itself. */
   [Symbol.asyncIterator](): this {
     return this;
-  }
-
-  /** @internal */
-  open(): void {
-    this.#isOpen = true;
-    this.#wakeAll();
   }
 
   /** @internal */

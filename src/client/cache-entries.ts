@@ -42,6 +42,11 @@ export class CacheEntries {
     return [...this.#entries.values()].flatMap(({ secret }) => (secret && !hasExpired(secret, now) ? [secret] : []));
   }
 
+  /** Whether the state of a secret has arrived. */
+  has(path: string): boolean {
+    return this.#entries.has(path);
+  }
+
   /** The secret at a path. Throws {@link ClientError} with the reason that a Get has. */
   get(path: string, now: number): CachedSecret {
     const entry = this.#entries.get(path);

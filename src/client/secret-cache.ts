@@ -122,8 +122,8 @@ export class SecretCache {
 
   /**
    * The newest version of a secret. Never waits. Throws {@link ClientError} with the reason that a Get has if there is no
-   * secret at the path, or if its newest version is deleted, destroyed or expired; with the code UNAVAILABLE before the
-   * cache is ready.
+   * secret at the path, or if its newest version is deleted, destroyed or expired; with the code UNAVAILABLE if the cache
+   * is not ready and the secret has not arrived.
    */
   get(path: Text): CachedSecret {
     const text = textOf("path", path);
@@ -131,7 +131,7 @@ export class SecretCache {
     const { paths, prefixes } = this.#scope;
     if (!paths.includes(text) && !prefixes.some((prefix) => text.startsWith(prefix)))
       throw invalidOption(`${text} is not one of the paths of this cache, and begins with none of its prefixes`);
-    if (this.#source === "none")
+    if (this.#source === "none" && !this.#entries.has(text))
       throw new ClientError(
         "UNAVAILABLE",
         "the cache has no secrets yet; wait for ready",
@@ -142,8 +142,7 @@ export class SecretCache {
   }
 
   /**
-   * The changes from now on. Before the cache is ready, they wait, so that {@link get} returns what a change names: then
-   * there is one for each secret. A consumer that is slow gets the last change of each path.
+   * The changes from now on, with the arrival of each secret. A consumer that is slow gets the last change of each path.
    *
    * @example
    * ```ts
@@ -161,7 +160,6 @@ export class SecretCache {
    */
   changes(): CacheChanges {
     const feed = new CacheChanges(() => this.#feeds.delete(feed));
-    if (this.#source !== "none") feed.open();
     if (this.#isClosed) feed.end(undefined);
     this.#feeds.add(feed);
     return feed;
@@ -200,7 +198,7 @@ export class SecretCache {
       this.#entries.load(seen);
       this.#expireAt(seen);
     }
-    this.#open();
+    this.#settleReady();
   }
 
   async #follow(): Promise<void> {
@@ -237,13 +235,7 @@ export class SecretCache {
     this.#confirm();
     if (this.#source !== "server") this.#saver?.changed();
     this.#source = "server";
-    this.#open();
-  }
-
-  /** The cache is ready: `get` returns what the changes name. */
-  #open(): void {
     this.#settleReady();
-    for (const feed of this.#feeds) feed.open();
   }
 
   #see(seen: SecretSeen): void {

@@ -28,7 +28,7 @@ function operationParts(operation: OperationCommand): Buffer[] {
     case "delete":
     case "undelete":
     case "destroy":
-      // Without a demand as before it existed, so that a repetition across an upgrade is recognized.
+      // Without a demand, the digest is that of releases without demands: a repetition after an upgrade is recognized.
       return [text([...common, operation.versions, ...(operation.convergence === undefined ? [] : ["converged"])])];
     case "copy":
       return [text([...common, operation.source, operation.version])];

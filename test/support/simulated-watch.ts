@@ -169,7 +169,7 @@ export class SimulatedWatch {
   /** Lets the consumer take everything: in the last round, a heartbeat is the only event that arrives. */
   async settle(): Promise<void> {
     for (let round = 0; !this.#isSettled; round++) {
-      assert.ok(round < 1000, "the consumer is told everything");
+      assert.ok(round < 1000, "the consumer gets everything");
       this.#isSettled = false;
       while (this.#world.turns.end());
       this.#world.turns.beat();

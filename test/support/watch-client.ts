@@ -5,7 +5,7 @@ import type { WatchEvent } from "../../src/watch/watch-event.ts";
 import { WatchScope } from "../../src/watch/watch-scope.ts";
 import { type Look, WATCHING, type WatchWorld } from "./watch-world.ts";
 
-/** In place of a number of policy changes: the client has not followed any completely. */
+/** Stands for a number of policy changes if the client has not followed any of them completely. */
 const NOT_FOLLOWED = -1;
 
 /** What to watch. */

@@ -30,9 +30,9 @@ Examples:
   coffer run --watch shop/api/env -- ./server
 
 With --watch, the secrets are watched while the command runs. At a new version, the command gets
-SIGTERM and, after --grace, SIGKILL, and is then started with the new values; or it only gets the
-signal of --watch=SIGHUP, for example. If a secret disappears, or its new version can't be used, the
-command keeps running. A command that ends by itself is not started again.
+SIGTERM and, after --grace, SIGKILL, and is then started with the new values. With --watch=HUP, for
+example, it only gets SIGHUP. If a secret disappears, or its new version can't be used, the command
+keeps running. A command that ends by itself is not started again.
 
 Exits with the command's exit code, or with 128 plus the number of the signal that ended it; with
 127 if the command is not found, and 126 if it can't be run. If it fails before it runs the command,
@@ -56,7 +56,7 @@ export function addRun(program: Command, world: World): void {
     .option("--wait <duration>", "retry while the secret does not exist or no server responds", parsed(parseDuration))
     .option(
       "--watch [reaction]",
-      "at a new version: =restart the command, or send it a =SIGNAL",
+      "at a new version: restart the command (the default), or send it a signal, as in --watch=HUP",
       parsed(parseChangeReaction),
     )
     .option(

@@ -11,7 +11,6 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import type { WantedFile } from "../../../src/agent/destination.ts";
@@ -24,7 +23,7 @@ const clock = () => Date.UTC(2026, 10, 26, 17, 5, 12);
 let folder: string;
 let directory: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "coffer-set-"));
+  folder = mkdtempSync("/dev/shm/coffer-set-");
   directory = join(folder, "set");
 });
 afterEach(() => rmSync(folder, { recursive: true }));
@@ -178,5 +177,36 @@ describe("a set of files whose writer is killed", () => {
     }
     assert.ok(steps > 20, `${steps} steps`);
     assert.equal(states.size, 2, "the writer was killed before and after the swap");
+  });
+
+  /** A writer does with a set what the agent does, and is killed after some calls. Returns whether it was killed. */
+  function settleUntil(survived: number): boolean {
+    const set = setWith(crashingFiles(survived).files);
+    try {
+      if (set.holds(wanted(after))) set.complete(wanted(after));
+      else set.replace(wanted(after), true);
+      return false;
+    } catch (error) {
+      assert.ok(error instanceof Killed, String(error));
+      return true;
+    }
+  }
+
+  // What a killed writer has left must not confuse the next one, wherever that one is killed.
+  it("is the old set or the new one if the next writer is killed as well", () => {
+    let pairs = 0;
+    for (let first = 0; writeUntil(first); first += 3) {
+      for (let second = first % 2; settleUntil(second); second += 2) {
+        const found = JSON.stringify(readSet());
+        const isNew = found === JSON.stringify(Object.fromEntries(Object.entries(after).sort()));
+        assert.ok(isNew || found === JSON.stringify(before), `after ${first} and ${second} calls: ${found}`);
+        pairs += 1;
+      }
+      assert.ok(setWith().isMarked());
+      assert.deepEqual(readNames(), after);
+      assert.equal(foldersOfSets().length, 1);
+      rmSync(directory, { recursive: true });
+    }
+    assert.ok(pairs > 50, `${pairs} pairs`);
   });
 });

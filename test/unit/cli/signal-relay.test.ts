@@ -31,7 +31,7 @@ describe("a relay of signals", () => {
   });
 
   // A command that is being restarted must not start again after Ctrl-C, which the terminal sends to the command itself.
-  it("gives notice of each signal before it is forwarded, also of one that is not", () => {
+  it("gives notice of each signal before it is forwarded, also of a signal that is not forwarded", () => {
     const { process, relay } = relayIn(() => true);
     const events: string[] = [];
     relay.passTo(
