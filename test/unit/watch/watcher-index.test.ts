@@ -25,8 +25,8 @@ function callsFor(path: string, ...watchers: readonly ReturnType<typeof watcherO
 }
 
 describe("the index of watchers", () => {
-  // Otherwise a change would cost 128 calls for each of a few thousand watchers: half a million, for each change, which
-  // callers without any right could cause.
+  // Otherwise each change would cost 128 calls for each of a few thousand watchers: half a million calls. Callers without
+  // any right could cause this.
   it("calls a watcher once for a path that all of its prefixes contain", () => {
     const nested = Array.from(PATH, (_, length) => PATH.slice(0, length));
     assert.deepEqual(
