@@ -1,7 +1,7 @@
 import type { Timers } from "../domain/timers.ts";
 import type { BudgetMemory, Resource } from "./budget-memory.ts";
 import { Share } from "./share.ts";
-import { Waiting } from "./waiting.ts";
+import { WaitingCallers } from "./waiting-callers.ts";
 
 /** Limits for all calls together. One SPIFFE ID may use at most half of what the others leave free. */
 export interface BudgetLimits {
@@ -47,11 +47,11 @@ export interface BudgetsOptions {
 export class Budgets {
   readonly #options: BudgetsOptions;
   readonly #byId = new Map<string, Budget>();
-  readonly #waiting: Waiting<Budget>;
+  readonly #waiting: WaitingCallers<Budget>;
 
   constructor(options: BudgetsOptions) {
     this.#options = options;
-    this.#waiting = new Waiting(options.memory.isShared ? options.timers : undefined);
+    this.#waiting = new WaitingCallers(options.memory.isShared ? options.timers : undefined);
   }
 
   /** Adds a connection of a SPIFFE ID, and returns its budget. Call {@link leave} when the connection is closed. */
@@ -84,14 +84,14 @@ export class Budget {
   readonly shares: Shares;
   readonly #memory: BudgetMemory;
   readonly #slot: number;
-  readonly #waiting: Waiting<Budget>;
+  readonly #waiting: WaitingCallers<Budget>;
   /** The number of its connections on this thread. */
   #joined = 1;
   /** Its requests on this thread that wait for space, in order of arrival. */
   readonly #queue = new Map<Lease, { readonly bytes: number; readonly granted: () => void }>();
 
   /** The budget of a SPIFFE ID that has its first connection on this thread. */
-  constructor({ limits, minimum, memory }: BudgetsOptions, id: string, waiting: Waiting<Budget>) {
+  constructor({ limits, minimum, memory }: BudgetsOptions, id: string, waiting: WaitingCallers<Budget>) {
     const slot = memory.join(id);
     const share = (resource: Resource) =>
       new Share({ memory, slot, resource, size: limits[resource], minimum: minimum[resource] });

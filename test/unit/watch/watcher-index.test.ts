@@ -25,8 +25,8 @@ function callsFor(path: string, ...watchers: readonly ReturnType<typeof watcherO
 }
 
 describe("the index of watchers", () => {
-  // Otherwise a change would cost 128 calls for each of a few thousand watchers: half a million, for each change, which
-  // callers without any right could cause.
+  // Otherwise each change would cost 128 calls for each of a few thousand watchers: half a million calls. Callers without
+  // any right could cause this.
   it("calls a watcher once for a path that all of its prefixes contain", () => {
     const nested = Array.from(PATH, (_, length) => PATH.slice(0, length));
     assert.deepEqual(
@@ -36,7 +36,7 @@ describe("the index of watchers", () => {
   });
 
   // A prefix can be a whole path. Longer prefixes of other watchers must not repeat the search for it.
-  it("calls a watcher once whose prefix is the path, beside watchers with longer prefixes", () => {
+  it("calls a watcher once if its prefix is the path, also beside watchers with longer prefixes", () => {
     const longer = Array.from({ length: 100 }, (_, i) => "z".repeat(PATH.length + 1 + i));
     assert.deepEqual(callsFor(PATH, watcherOf([], [PATH]), watcherOf([], longer)), [1, 0]);
   });

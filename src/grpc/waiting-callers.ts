@@ -4,7 +4,7 @@ import type { Timers } from "../domain/timers.ts";
 const POLL_MS = 10;
 
 /** The callers of this thread with requests that wait for space, in the order in which they began to wait. */
-export class Waiting<Waiter extends { wake(): void }> {
+export class WaitingCallers<Waiter extends { wake(): void }> {
   readonly #waiters = new Set<Waiter>();
   readonly #timers: Pick<Timers, "delay"> | undefined;
   #isPolling = false;
