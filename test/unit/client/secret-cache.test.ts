@@ -191,17 +191,18 @@ describe("a cache", () => {
     const old = cache.get("a");
     old.inUse();
     assert.deepEqual(await sent(), ["a 6 true pod-1"]);
+    // The server counts the version in use.
     await scripted.receive(live("a", 7, 3));
-    assert.deepEqual(await sent(), ["a 7 false pod-1"]);
+    assert.deepEqual(await sent(), []);
     cache.get("a").inUse();
     assert.deepEqual(await sent(), ["a 7 true pod-1"]);
     // A deletion is reported as received, because the program no longer gets the older version. A version that can't be
     // read is not.
     await scripted.receive(
-      secret({ path: "a", version: 8, state: 2 }, 4),
+      secret({ path: "d", version: 8, state: 2 }, 4),
       secret({ path: "b", version: 1, state: 1 }, 5),
     );
-    assert.deepEqual(await sent(), ["a 8 false pod-1"]);
+    assert.deepEqual(await sent(), ["d 8 false pod-1"]);
     // A server without reports changes nothing for the program.
     scripted.answerReport = () => Promise.reject(failed("UNIMPLEMENTED"));
     await scripted.receive(live("c", 1, 6));

@@ -36,7 +36,7 @@ describe("the index of watchers", () => {
   });
 
   // A prefix can be a whole path. Longer prefixes of other watchers must not repeat the search for it.
-  it("calls a watcher once whose prefix is the path, beside watchers with longer prefixes", () => {
+  it("calls a watcher once if its prefix is the path, also beside watchers with longer prefixes", () => {
     const longer = Array.from({ length: 100 }, (_, i) => "z".repeat(PATH.length + 1 + i));
     assert.deepEqual(callsFor(PATH, watcherOf([], [PATH]), watcherOf([], longer)), [1, 0]);
   });
