@@ -28,13 +28,13 @@ import {
   startReport,
   throughputReport,
   verificationReport,
-  watchReport,
 } from "./report.ts";
 import { measureSpread } from "./spread.ts";
 import { measureStart } from "./start.ts";
 import { type Throughput, measureThroughput } from "./throughput.ts";
 import { measureVerification } from "./verification.ts";
 import { measureWatch } from "./watch.ts";
+import { watchReport } from "./watch-report.ts";
 import { RunFolder } from "./run-folder.ts";
 
 const OPERATIONS = ["get", "put"] as const;

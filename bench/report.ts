@@ -17,8 +17,6 @@ import { columns, conditions, errorsOf, ratesTable, requirementsTable, whole, wi
 import { CORES, type ThreadShares } from "./thread-shares.ts";
 import type { Throughput } from "./throughput.ts";
 import { PEERS, type Verification } from "./verification.ts";
-import type { Deliveries } from "./watch-job.ts";
-import type { Watches } from "./watch.ts";
 
 /** The table of one operation. Cells are medians of the rounds; rates also have the least and the most. */
 export function throughputReport(found: Throughput, options: Options): string {
@@ -190,33 +188,6 @@ export function idleReport({ connections, costs, requirements }: Idle, { rounds 
   return [
     `idle: growth of RSS in kB for each of ${whole(connections)} connections, median of ${rounds} (least-most)`,
     columns([["server", "just started", "reconnected"], ...[...costs].map(row)]),
-    "",
-    requirementsTable(requirements),
-  ].join("\n");
-}
-
-/** The deliveries to watchers, and the answers to the same changes. */
-export function watchReport({ deliveries, requirements }: Watches, { rounds, seconds }: Options): string {
-  const row = ([name, found]: [string, readonly Deliveries[]]) => {
-    const cell = (figure: (deliveries: Deliveries) => number, digits = 2) =>
-      withRange(spreadOf(found.map(figure)), digits);
-    return [
-      name,
-      cell(({ delivered }) => delivered.p50),
-      cell(({ delivered }) => delivered.p99),
-      cell(({ delivered }) => delivered.worst),
-      cell(({ answered }) => answered.p50),
-      cell(({ answered }) => answered.p99),
-      cell(({ delivered }) => delivered.serverMicros, 0),
-      cell(({ delivered }) => delivered.clientLoad * 100, 0),
-      cell(({ delivered }) => delivered.othersLoad * 100, 0),
-      whole(found.reduce((sum, { due, delivered }) => sum + due - delivered.calls, 0)),
-    ];
-  };
-  const head = ["watchers", "p50", "p99", "slowest", "answer p50", "answer p99", "CPU us/delivery"];
-  return [
-    `watch: ms from the beginning of a change to its delivery and to its answer, ${seconds} s, median of ${rounds} (least-most)`,
-    columns([[...head, "client %", "others %", "not delivered"], ...[...deliveries].map(row)]),
     "",
     requirementsTable(requirements),
   ].join("\n");

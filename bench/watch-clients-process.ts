@@ -116,8 +116,8 @@ class Changes {
   }
 
   async #change(number: number): Promise<void> {
-    const { ofOnePath, ofAll, target } = this.#job;
-    const n = (number * STRIDE) % Math.max(ofOnePath, 1);
+    const { secrets, ofOnePath, ofAll, target } = this.#job;
+    const n = (number * STRIDE) % secrets;
     const [path, value] = [secretPath(n), `value ${number} `.padEnd(VALUE_BYTES, ".")];
     const due = ofAll + (n < ofOnePath ? 1 : 0);
     const at = performance.now();

@@ -3,7 +3,9 @@ import { type JobResult, type Target, runIn } from "./job.ts";
 /** The job of a process of watchers. */
 export interface WatchJob {
   readonly target: Target;
-  /** Watchers of one secret each. */
+  /** The number of secrets that change, one after the other. */
+  readonly secrets: number;
+  /** Watchers of one of these secrets each. */
   readonly ofOnePath: number;
   /** Watchers of all secrets. */
   readonly ofAll: number;

@@ -7,7 +7,7 @@ import type { RunFolder } from "./run-folder.ts";
 import { ETCD_BIN, type Server, fill, startCoffer, startEtcd } from "./servers.ts";
 import { steadyRss } from "./steady-rss.ts";
 import { jobFor } from "./throughput.ts";
-import { type Deliveries, runWatchJob } from "./watch-job.ts";
+import { type Deliveries, type WatchJob, runWatchJob } from "./watch-job.ts";
 
 /** What watchers get, and what they cost. */
 export interface Watches {
@@ -24,6 +24,8 @@ const CHANGES_PER_SECOND = 200;
 interface Round {
   /** A lone Put on the same server, in milliseconds. */
   readonly put: JobResult;
+  /** The same changes as in `loaded`, without watchers. */
+  readonly unwatched: Deliveries;
   readonly loaded: Deliveries;
   readonly idle: Deliveries;
   readonly etcd: Deliveries | undefined;
@@ -39,6 +41,7 @@ export async function measureWatch(folder: RunFolder, options: Options): Promise
   for (let round = 0; round < options.rounds; round++) rounds.push(await measureRound(folder, options, round));
   const etcd = rounds.flatMap(({ etcd }) => etcd ?? []);
   const deliveries = new Map([
+    ["coffer, no watchers", rounds.map(({ unwatched }) => unwatched)],
     [`coffer, ${options.idleConnections} + ${OF_ALL} watchers`, rounds.map(({ loaded }) => loaded)],
     ["coffer, idle", rounds.map(({ idle }) => idle)],
     ...(etcd.length > 0 ? ([["etcd, idle", etcd]] as const) : []),
@@ -50,30 +53,33 @@ async function measureRound(folder: RunFolder, options: Options, round: number):
   const watchers = options.idleConnections;
   const server = await startCoffer(folder, { name: "coffer", data: `watch-${round}` });
   await fill(server, watchers);
-  const one = { ...options, secrets: watchers, connections: 1, inFlight: 1 };
-  const put = await runJob(jobFor(server, "put", round, one));
-  const loaded = await deliveriesOf(server, options, {
-    ofOnePath: watchers,
-    ofAll: OF_ALL,
-    perSecond: CHANGES_PER_SECOND,
-  });
-  const idle = await deliveriesOf(server, options, { ofOnePath: 0, ofAll: 1, perSecond: undefined });
+  const caller = { ...options, secrets: watchers, connections: 1, inFlight: 1 };
+  const put = await runJob(jobFor(server, "put", round, caller));
+  const paced = { secrets: watchers, perSecond: CHANGES_PER_SECOND };
+  const unwatched = await deliveriesOf(server, options, { ...paced, ofOnePath: 0, ofAll: 0 });
+  const loaded = await deliveriesOf(server, options, { ...paced, ofOnePath: watchers, ofAll: OF_ALL });
+  const idle = await deliveriesOf(server, options, oneWatcher(watchers));
   const rates = await ratesWithWatchers(server, options, round);
   await server.stop();
   const etcd = await measureEtcd(folder, options, round);
-  return { put, loaded, idle, etcd, rates, memory: await measureMemory(folder, options, round) };
+  return { put, unwatched, loaded, idle, etcd, rates, memory: await measureMemory(folder, options, round) };
 }
 
-type Watchers = Pick<Parameters<typeof runWatchJob>[0], "ofOnePath" | "ofAll" | "perSecond">;
+type Watched = Omit<WatchJob, "target" | "warmUpMs" | "measuredMs">;
 
-function deliveriesOf({ target }: Server, { seconds }: Options, watchers: Watchers): Promise<Deliveries> {
-  return runWatchJob({ target, ...watchers, warmUpMs: seconds * 200, measuredMs: seconds * 1000 });
+function deliveriesOf({ target }: Server, { seconds }: Options, watched: Watched): Promise<Deliveries> {
+  return runWatchJob({ target, ...watched, warmUpMs: seconds * 200, measuredMs: seconds * 1000 });
+}
+
+/** One watcher of all secrets, and one change at a time. */
+function oneWatcher(secrets: number): Watched {
+  return { secrets, ofOnePath: 0, ofAll: 1, perSecond: undefined };
 }
 
 async function measureEtcd(folder: RunFolder, options: Options, round: number): Promise<Deliveries | undefined> {
   if (ETCD_BIN === undefined) return undefined;
   const etcd = await startEtcd(folder, { binary: ETCD_BIN, data: `watch-etcd-${round}` });
-  const found = await deliveriesOf(etcd, options, { ofOnePath: 0, ofAll: 1, perSecond: undefined });
+  const found = await deliveriesOf(etcd, options, oneWatcher(options.idleConnections));
   await etcd.stop();
   return found;
 }

@@ -141,10 +141,7 @@ export class Agent {
 
   #take(event: SecretEvent): void {
     const path = this.#states.take(event);
-    if (event.kind === "secret") {
-      this.#report(event.path, event.version, "received");
-      this.#expiries.set(event.path, event.expireTime);
-    }
+    if (event.kind === "secret") this.#expiries.set(event.path, event.expireTime);
     if (path !== undefined) this.#wake(path);
     if (event.kind === "synced" || event.kind === "heartbeat") this.#confirm(event.kind);
     if (event.kind === "disconnected") this.#lose(event.error);
@@ -170,7 +167,7 @@ export class Agent {
     for (const [path, version] of this.#inUse()) {
       if (this.#reported.get(path) === version) continue;
       this.#reported.set(path, version);
-      this.#report(path, version, "in-use");
+      this.#report(path, version);
     }
   }
 
@@ -187,10 +184,14 @@ export class Agent {
     return new Map([...found].flatMap(([path, version]) => (version === undefined ? [] : [[path, version]])));
   }
 
-  /** A report that the server refuses does not stop the agent: the files are more important. */
-  #report(path: string, version: number, state: "received" | "in-use"): void {
+  /**
+   * Only versions in use are reported. A version that was only received would count as used until the first report of a
+   * version in use, also while its command fails and the program still uses an older version. A report that the server
+   * refuses does not stop the agent: the files are more important.
+   */
+  #report(path: string, version: number): void {
     if (version === 0) return;
-    this.#watch?.report(path, version, state).catch((error: Error) => {
+    this.#watch?.report(path, version, "in-use").catch((error: Error) => {
       this.#options.log.debug("report refused", { path, error: error.message });
     });
   }

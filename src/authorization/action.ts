@@ -9,7 +9,7 @@ import { InvalidRule, quoted } from "./invalid-rule.ts";
  * - destroy: remove content permanently (Destroy, Purge).
  * - list: list the paths of secrets (List).
  * - describe: see the versions of a secret with their authors and times, and its settings, without content (Describe).
- * - watch: receive changes of a secret (Watch); its content also needs read.
+ * - watch: receive changes of a secret, and report which version is in use (Watch, Report). The content also needs read.
  */
 export type Action = "read" | "write" | "delete" | "destroy" | "list" | "describe" | "watch";
 

@@ -61,7 +61,10 @@ export class CacheEntries {
   /** Adds a secret of the sealed file, unless the server has sent the path already. */
   load(seen: SecretSeen): void {
     if (this.#entries.has(seen.path)) seen.content?.dispose();
-    else this.#set(seen, true);
+    else {
+      this.#set(seen, true);
+      this.#observer.onChange({ kind: "changed", path: seen.path, version: seen.version });
+    }
   }
 
   /** Adopts the newest state of a secret. */

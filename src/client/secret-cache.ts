@@ -142,7 +142,7 @@ export class SecretCache {
   }
 
   /**
-   * The changes from now on. A consumer that is slow gets the last change of each path.
+   * The changes from now on, with the arrival of each secret. A consumer that is slow gets the last change of each path.
    *
    * @example
    * ```ts

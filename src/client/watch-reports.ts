@@ -28,7 +28,8 @@ interface Report {
 
 /**
  * The reports of one watch. The server forgets them at the end of a stream, so they are sent again on the next one. Each
- * path and state has one report, the last one, so the memory is proportional to the number of paths.
+ * path has one report: the last version in use, or else the last one received. On the next stream, a received version that
+ * arrives before the one in use would count as used, and a destroy of the version in use would succeed in between.
  */
 export class WatchReports {
   readonly #instance: string;
@@ -51,6 +52,9 @@ export class WatchReports {
    * {@link ClientError} if the server refuses it.
    */
   report(path: string, version: number, state: ReportedState): Promise<void> {
+    // It would have no effect: the server counts the version in use.
+    if (state === "received" && this.#reports.has(keyOf({ path, state: "in-use" }))) return Promise.resolve();
+    if (state === "in-use") this.#remove({ path, state: "received" });
     const report = this.#reportOf(path, state);
     report.version = version;
     if (this.#watchId === undefined) return Promise.resolve();

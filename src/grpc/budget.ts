@@ -1,6 +1,7 @@
 import type { Timers } from "../domain/timers.ts";
 import type { BudgetMemory, Resource } from "./budget-memory.ts";
 import { Share } from "./share.ts";
+import { WaitingCallers } from "./waiting-callers.ts";
 
 /** Limits for all calls together. One SPIFFE ID may use at most half of what the others leave free. */
 export interface BudgetLimits {
@@ -28,45 +29,7 @@ export const MINIMUM_BUDGET: BudgetLimits = { bytes: 64 * 1024, unread: 4, calls
 // The calls are returned last: a slot without calls and connections may immediately be given to another SPIFFE ID.
 const RESOURCES: readonly Resource[] = ["bytes", "unread", "calls"];
 
-// Milliseconds. How soon a waiting request notices that another thread has released space.
-const POLL_MS = 10;
-
 type Shares = Readonly<Record<Resource, Share>>;
-
-/** The callers of this thread with requests that wait for space, in the order in which they began to wait. */
-class Waiting {
-  readonly #budgets = new Set<Budget>();
-  readonly #timers: Pick<Timers, "delay"> | undefined;
-  #isPolling = false;
-
-  /** Polls by `timers` while a request waits, because only the releases of this thread are noticed at once. */
-  constructor(timers: Pick<Timers, "delay"> | undefined) {
-    this.#timers = timers;
-  }
-
-  add(budget: Budget): void {
-    this.#budgets.add(budget);
-    this.#poll();
-  }
-
-  delete(budget: Budget): void {
-    this.#budgets.delete(budget);
-  }
-
-  wakeAll(): void {
-    for (const budget of this.#budgets) budget.wake();
-  }
-
-  #poll(): void {
-    if (this.#isPolling || this.#timers === undefined) return;
-    this.#isPolling = true;
-    this.#timers.delay(POLL_MS, () => {
-      this.#isPolling = false;
-      this.wakeAll();
-      if (this.#budgets.size > 0) this.#poll();
-    });
-  }
-}
 
 /** What {@link Budgets} need. */
 export interface BudgetsOptions {
@@ -84,11 +47,11 @@ export interface BudgetsOptions {
 export class Budgets {
   readonly #options: BudgetsOptions;
   readonly #byId = new Map<string, Budget>();
-  readonly #waiting: Waiting;
+  readonly #waiting: WaitingCallers<Budget>;
 
   constructor(options: BudgetsOptions) {
     this.#options = options;
-    this.#waiting = new Waiting(options.memory.isShared ? options.timers : undefined);
+    this.#waiting = new WaitingCallers(options.memory.isShared ? options.timers : undefined);
   }
 
   /** Adds a connection of a SPIFFE ID, and returns its budget. Call {@link leave} when the connection is closed. */
@@ -121,14 +84,14 @@ export class Budget {
   readonly shares: Shares;
   readonly #memory: BudgetMemory;
   readonly #slot: number;
-  readonly #waiting: Waiting;
+  readonly #waiting: WaitingCallers<Budget>;
   /** The number of its connections on this thread. */
   #joined = 1;
   /** Its requests on this thread that wait for space, in order of arrival. */
   readonly #queue = new Map<Lease, { readonly bytes: number; readonly granted: () => void }>();
 
   /** The budget of a SPIFFE ID that has its first connection on this thread. */
-  constructor({ limits, minimum, memory }: BudgetsOptions, id: string, waiting: Waiting) {
+  constructor({ limits, minimum, memory }: BudgetsOptions, id: string, waiting: WaitingCallers<Budget>) {
     const slot = memory.join(id);
     const share = (resource: Resource) =>
       new Share({ memory, slot, resource, size: limits[resource], minimum: minimum[resource] });
@@ -237,8 +200,7 @@ export class Lease {
   /** Returns bytes that {@link hold} has taken, and wakes what waits for them. Does nothing after the release. */
   drop(bytes: number): void {
     if (this.#isReleased || bytes === 0) return;
-    this.#held.bytes -= bytes;
-    this.#budget.shares.bytes.give(bytes);
+    this.#return("bytes", bytes);
     this.#budget.closed();
   }
 
@@ -264,6 +226,17 @@ export class Lease {
     return true;
   }
 
+  /**
+   * Calls `task` when its caller has space for bytes, which are then not held. Wakes no other request, as {@link discard}:
+   * thousands of streams can wait.
+   */
+  whenFits(bytes: number, task: () => void): void {
+    this.request(bytes, () => {
+      this.#return("bytes", bytes);
+      task();
+    });
+  }
+
   /** The maximum that its caller may hold of a resource now. */
   limitOf(resource: Resource): number {
     return this.#budget.limitOf(resource);
@@ -287,9 +260,9 @@ export class Lease {
     this.#budget.closed();
   }
 
-  #return(resource: Resource): void {
-    if (this.#held[resource] === 0) return;
-    this.#budget.shares[resource].give(this.#held[resource]);
-    this.#held[resource] = 0;
+  #return(resource: Resource, amount = this.#held[resource]): void {
+    if (amount === 0) return;
+    this.#held[resource] -= amount;
+    this.#budget.shares[resource].give(amount);
   }
 }

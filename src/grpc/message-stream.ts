@@ -97,8 +97,7 @@ export class MessageStream {
 
   #queue(bytes: number): void {
     this.#state = "queued";
-    this.#lease.request(bytes, () => {
-      this.#lease.drop(bytes);
+    this.#lease.whenFits(bytes, () => {
       if (this.#state === "queued") this.#resume();
     });
   }

@@ -6,6 +6,12 @@ import type { WatcherBehind, WatcherVersions } from "./watch-registry.ts";
 /** The maximum number of watchers that the message of NOT_CONVERGED names. */
 const MAX_NAMED_IN_ERROR = 10;
 
+/**
+ * The maximum length of their names together, in characters. The trailers of the call have the message twice, and many
+ * clients accept no more than 8 KiB of trailers: ten long names would cost the caller the whole status.
+ */
+const MAX_NAMES_LENGTH = 1000;
+
 /** Requires that all watchers of a secret use its newest version. Throws NOT_CONVERGED. */
 export function requireConverged(secret: StoredSecret, watchers: WatcherVersions, demand: ConvergenceDemand): void {
   const version = newest(secret);
@@ -15,8 +21,17 @@ export function requireConverged(secret: StoredSecret, watchers: WatcherVersions
   const since = revision === UNCOMMITTED ? Number.POSITIVE_INFINITY : revision;
   const { watchers: all, converged, behind } = watchers.count(secret.path, { number, revision: since });
   if (converged === all) return;
-  const named = demand === "named" ? behind.slice(0, MAX_NAMED_IN_ERROR).map(describe) : [];
+  const named = demand === "named" ? fitting(behind.slice(0, MAX_NAMED_IN_ERROR).map(describe)) : [];
   throw notConverged(secret.path, number, all - converged, named);
+}
+
+/** The first names, as many as fit in the message. */
+function fitting(names: readonly string[]): readonly string[] {
+  let length = 0;
+  return names.filter((name) => {
+    length += name.length;
+    return length <= MAX_NAMES_LENGTH;
+  });
 }
 
 function describe({ caller, instance, version, state }: WatcherBehind): string {

@@ -108,12 +108,12 @@ export class VersionsInUse implements OwnWatchRegistry {
 
   /** The watches that name a path, and whose caller may watch it now. Most callers have the same rules as others. */
   #watchersOf(path: SecretPath): readonly ReportingWatch[] {
-    const watches = new Set<ReportingWatch>();
-    this.#index.forEach(path, (watch) => watches.add(watch));
-    if (watches.size === 0) return [];
+    const watches: ReportingWatch[] = [];
+    this.#index.forEach(path, (watch) => watches.push(watch));
+    if (watches.length === 0) return [];
     const authorizer = this.#options.authorizer();
     const decisions = new Map<PathScope, boolean>();
-    return [...watches].filter((watch) => {
+    return watches.filter((watch) => {
       const paths = allowedPaths(watch, authorizer);
       const known = decisions.get(paths);
       if (known !== undefined) return known;

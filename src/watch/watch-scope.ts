@@ -13,7 +13,7 @@ function lastAtOrBefore(entries: readonly ScopeEntry[], text: string): number {
 }
 
 /** A path, or all paths with a prefix. */
-interface ScopeEntry {
+export interface ScopeEntry {
   readonly start: string;
   readonly isPrefix: boolean;
 }
@@ -23,7 +23,7 @@ export class WatchScope {
   readonly paths: readonly SecretPath[];
   readonly prefixes: readonly PathPrefix[];
   /** In string order, without those that an earlier prefix contains. So at most one entry covers a path. */
-  readonly #entries: readonly ScopeEntry[];
+  readonly entries: readonly ScopeEntry[];
 
   constructor(paths: readonly SecretPath[], prefixes: readonly PathPrefix[]) {
     this.paths = [...new Set(paths)].sort();
@@ -34,17 +34,17 @@ export class WatchScope {
     ].sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : Number(b.isPrefix) - Number(a.isPrefix)));
     const entries: ScopeEntry[] = [];
     for (const entry of named) if (!covers(entries.at(-1), entry.start)) entries.push(entry);
-    this.#entries = entries;
+    this.entries = entries;
   }
 
   covers(path: string): boolean {
-    return covers(this.#entries[lastAtOrBefore(this.#entries, path)], path);
+    return covers(this.entries[lastAtOrBefore(this.entries, path)], path);
   }
 
   /** A text that is not less than `text`, and not greater than the next path that it covers; undefined if there is none. */
   atOrAfter(text: string): string | undefined {
-    const at = lastAtOrBefore(this.#entries, text);
-    return covers(this.#entries[at], text) ? text : this.#entries[at + 1]?.start;
+    const at = lastAtOrBefore(this.entries, text);
+    return covers(this.entries[at], text) ? text : this.entries[at + 1]?.start;
   }
 }
 

@@ -8,21 +8,24 @@ export class WatcherIndex<Watcher extends { readonly scope: WatchScope }> {
   readonly #lengths = new Map<number, number>();
 
   add(watcher: Watcher): void {
-    const { paths, prefixes } = watcher.scope;
-    for (const path of paths) join(this.#byPath, path, watcher);
-    for (const prefix of prefixes) if (join(this.#byPrefix, prefix, watcher)) this.#count(prefix.length, 1);
+    for (const { start, isPrefix } of watcher.scope.entries) {
+      if (!isPrefix) join(this.#byPath, start, watcher);
+      else if (join(this.#byPrefix, start, watcher)) this.#count(start.length, 1);
+    }
   }
 
   delete(watcher: Watcher): void {
-    const { paths, prefixes } = watcher.scope;
-    for (const path of paths) leave(this.#byPath, path, watcher);
-    for (const prefix of prefixes) if (leave(this.#byPrefix, prefix, watcher)) this.#count(prefix.length, -1);
+    for (const { start, isPrefix } of watcher.scope.entries) {
+      if (!isPrefix) leave(this.#byPath, start, watcher);
+      else if (leave(this.#byPrefix, start, watcher)) this.#count(start.length, -1);
+    }
   }
 
-  /** Calls `task` with each watcher of the path. It can be called twice with one. */
+  /** Calls `task` once with each watcher of the path. */
   forEach(path: string, task: (watcher: Watcher) => void): void {
     this.#byPath.get(path)?.forEach(task);
-    for (const length of this.#lengths.keys()) this.#byPrefix.get(path.slice(0, length))?.forEach(task);
+    for (const length of this.#lengths.keys())
+      if (length <= path.length) this.#byPrefix.get(path.slice(0, length))?.forEach(task);
   }
 
   #count(length: number, change: 1 | -1): void {

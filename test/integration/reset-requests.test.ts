@@ -10,9 +10,11 @@ import { putRequest } from "../../src/contract/messages.ts";
 import { accessTo, sessionOf } from "../support/bare-call.ts";
 import { watchHealth } from "../support/health-watch.ts";
 import { ADMIN, ServerKit } from "../support/server-kit.ts";
+import { until } from "../support/until.ts";
 import { bytesField } from "../support/wire-field.ts";
 
 const REFLECT = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+const WATCH = "/coffer.v1.Secrets/Watch";
 const MIB = 1024 * 1024;
 const BUDGETS = { bytes: 8 * MIB, unread: 64, calls: 64 };
 
@@ -155,5 +157,29 @@ describe("a request that is reset with", () => {
       await allCallsFit();
       client.close();
     });
+
+    // A watcher that does not read keeps unsent events, for which node:http2 would keep the stream open.
+    for (const [reader, opening] of [
+      ["reads", OPENING],
+      ["reads nothing", READS_NOTHING],
+    ] as const) {
+      it(`${name} while its caller watches and ${reader} is no longer counted as a watcher`, async () => {
+        const caller = kit.caller(ADMIN);
+        assert.equal((await caller.put({ path: "reset/watched", data: { k: "1" } })).code, "OK");
+        const watchers = async () => {
+          const { response } = await caller.describe({ path: "reset/watched" });
+          return response.convergence?.watchers ?? 0;
+        };
+        const client = await FrameClient.open(opening);
+        const request = grpcMessage(bytesField(2, "reset/"));
+        client.write(headers(1, WATCH), data(1, request, FrameFlag.endStream));
+        await until("the stream is counted", async () => (await watchers()) === 1);
+        client.write(reset(1, code));
+        await until("the stream is no longer counted", async () => (await watchers()) === 0);
+        await allCallsFit();
+        client.close();
+        caller.close();
+      });
+    }
   }
 });

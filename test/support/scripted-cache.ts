@@ -5,7 +5,7 @@ import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 import { ScriptedWatches, turns } from "./scripted-watches.ts";
 
 /** The SPIFFE ID of the server of a scripted cache. */
-export const SERVER = SpiffeId.parse("spiffe://example.org/coffer");
+const SERVER = SpiffeId.parse("spiffe://example.org/coffer");
 
 /** A cache whose server and time the test controls. */
 export class ScriptedCache extends ScriptedWatches {

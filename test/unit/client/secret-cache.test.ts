@@ -28,13 +28,19 @@ function shown(cache: SecretCache, path: string): string {
 }
 
 describe("a cache", () => {
-  it("has no secret until the first snapshot is complete, and then the newest versions", async () => {
+  // A consumer of changes gets one for each secret of the first snapshot.
+  it("is ready when the first snapshot is complete, and has what has arrived before", async () => {
     const scripted = new ScriptedCache({ paths: ["a"], prefixes: ["s/"], instance: "pod-1" });
     const { cache } = scripted;
     const stream = await scripted.stream();
     assert.deepEqual([stream.request.paths, stream.request.prefixes, stream.request.withValues], [["a"], ["s/"], true]);
-    await scripted.receive(live("a", 1, 1));
+    let isReady = false;
+    void cache.ready.then(() => {
+      isReady = true;
+    });
     assert.deepEqual([shown(cache, "a"), cache.source, cache.ageMs], ["UNAVAILABLE", "none", Number.POSITIVE_INFINITY]);
+    await scripted.receive(live("a", 1, 1));
+    assert.deepEqual([shown(cache, "a"), shown(cache, "s/b"), isReady], ["v1 a@1", "UNAVAILABLE", false]);
     await scripted.receive(live("s/b", 2, 2), synced(2));
     await cache.ready;
     assert.deepEqual(cache.paths(), ["a", "s/b"]);
@@ -185,17 +191,18 @@ describe("a cache", () => {
     const old = cache.get("a");
     old.inUse();
     assert.deepEqual(await sent(), ["a 6 true pod-1"]);
+    // The server counts the version in use.
     await scripted.receive(live("a", 7, 3));
-    assert.deepEqual(await sent(), ["a 7 false pod-1"]);
+    assert.deepEqual(await sent(), []);
     cache.get("a").inUse();
     assert.deepEqual(await sent(), ["a 7 true pod-1"]);
     // A deletion is reported as received, because the program no longer gets the older version. A version that can't be
     // read is not.
     await scripted.receive(
-      secret({ path: "a", version: 8, state: 2 }, 4),
+      secret({ path: "d", version: 8, state: 2 }, 4),
       secret({ path: "b", version: 1, state: 1 }, 5),
     );
-    assert.deepEqual(await sent(), ["a 8 false pod-1"]);
+    assert.deepEqual(await sent(), ["d 8 false pod-1"]);
     // A server without reports changes nothing for the program.
     scripted.answerReport = () => Promise.reject(failed("UNIMPLEMENTED"));
     await scripted.receive(live("c", 1, 6));

@@ -32,11 +32,11 @@ describe("the reports of a watch", () => {
   // The server knows the stream only by the watch_id, which arrives with SYNCED.
   it("are sent when SYNCED has arrived, then at once, and again on each stream", async () => {
     const { watches, watch, stream, sent } = await watching("pod-1");
-    await watch.report("a", 6, "in-use");
+    await watch.report("a", 6, "received");
     await watch.report("a", 7, "received");
     assert.deepEqual(await sent(), []);
     stream.send(synced(1));
-    assert.deepEqual(await sent(), ["a 6 in-use watch-1 pod-1", "a 7 received watch-1 pod-1"]);
+    assert.deepEqual(await sent(), ["a 7 received watch-1 pod-1"]);
     await watch.report("a", 7, "in-use");
     assert.deepEqual(await sent(), ["a 7 in-use watch-1 pod-1"]);
     stream.fail(BROKEN);
@@ -45,11 +45,25 @@ describe("the reports of a watch", () => {
     await watch.report("b", 1, "received");
     watches.timers.advance(200);
     (await watches.stream(2)).send(synced(2));
-    assert.deepEqual(await sent(), [
-      "a 7 in-use watch-2 pod-1",
-      "a 7 received watch-2 pod-1",
-      "b 1 received watch-2 pod-1",
-    ]);
+    assert.deepEqual(await sent(), ["a 7 in-use watch-2 pod-1", "b 1 received watch-2 pod-1"]);
+    await watch.return();
+  });
+
+  // The server counts a watcher by what it has received until it reports what it uses. On each stream, the version that a
+  // workload has received must not count before the one that it still uses.
+  it("of a received version are not sent if one is in use, on any stream", async () => {
+    const { watches, watch, stream, sent } = await watching();
+    stream.send(synced(1));
+    await turns();
+    await watch.report("a", 1, "received");
+    await watch.report("a", 1, "in-use");
+    await watch.report("a", 2, "received");
+    assert.deepEqual(await sent(), ["a 1 received watch-1 ", "a 1 in-use watch-1 "]);
+    stream.fail(BROKEN);
+    await take(watch, 2);
+    watches.timers.advance(200);
+    (await watches.stream(2)).send(synced(2));
+    assert.deepEqual(await sent(), ["a 1 in-use watch-2 "]);
     await watch.return();
   });
 

@@ -81,6 +81,18 @@ describe("a change that requires convergence", () => {
     assert.equal(counted.message, "12 watchers do not use version 2 of a, the newest");
   });
 
+  // Many clients accept at most 8 KiB of trailers. With longer ones, the caller would lose the whole status.
+  it("names fewer watchers if their names are long, and counts the others", async () => {
+    const { store, watchers } = await open();
+    const caller = `spiffe://x/${"w".repeat(400)}`;
+    watchers.behind = behind(10).map((watcher) => ({ ...watcher, caller }));
+    const { message } = await refusal(store.change(removal("destroy", "named")));
+    assert.match(message, /the newest: spiffe:\/\/x\/w+ uses 1, spiffe:\/\/x\/w+ uses 1 and 8 more$/);
+    watchers.behind = behind(10).map((watcher) => ({ ...watcher, caller: `spiffe://x/${"w".repeat(2000)}` }));
+    const longest = await refusal(store.change(removal("destroy", "named")));
+    assert.equal(longest.message, "10 watchers do not use version 2 of a, the newest");
+  });
+
   // The version that an earlier operation of the same command adds is the newest one.
   it("counts the effects of the operations before it", async () => {
     const { store, watchers } = await open();
