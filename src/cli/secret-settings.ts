@@ -5,7 +5,7 @@ import { table } from "./printable.ts";
 import { formatTtl } from "./expiry-text.ts";
 
 /** The settings of a secret. */
-export type SecretSettings = Omit<SecretDescription, "versions" | "latestVersion">;
+export type SecretSettings = Omit<SecretDescription, "versions" | "latestVersion" | "convergence">;
 
 /** A setting, as a row of a table. */
 export interface ShownSetting {

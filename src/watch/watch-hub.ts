@@ -82,7 +82,7 @@ export class WatchHub {
       sink: createSink(wake),
       events: this.#events,
       clock: timers.clock,
-      authorizer: authorizer(),
+      authorizer,
     });
     this.#add(watcher);
     const { paths, prefixes } = request.scope;
@@ -95,8 +95,7 @@ export class WatchHub {
 
   /** Sends each watcher what it may see from now on, and REVOKED for what it may no longer see. */
   policyChanged(): void {
-    const authorizer = this.#options.authorizer();
-    for (const watcher of this.#watchers) watcher.adopt(authorizer);
+    for (const watcher of this.#watchers) watcher.policyChanged();
   }
 
   #add(watcher: Watcher): void {

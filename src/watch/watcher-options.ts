@@ -46,7 +46,8 @@ export interface WatcherOptions {
   readonly memory: WatchableMemory;
   readonly events: EventMaker;
   readonly clock: () => number;
-  readonly authorizer: Authorizer;
+  /** The current authorizer. */
+  readonly authorizer: () => Authorizer;
   readonly limits: WatchLimits;
   /** Requests a call of {@link Stepwise.step}. */
   readonly wake: () => void;

@@ -1,4 +1,3 @@
-import type { Authorizer } from "../authorization/authorizer.ts";
 import { svidExpired } from "../domain/errors.ts";
 import type { SecretPath } from "../domain/secret-path.ts";
 import type { Revision } from "../store/revision.ts";
@@ -43,6 +42,8 @@ export class Watcher implements Stepwise {
   #sight: Sight;
   /** The revision of the store when {@link #sight} began. */
   #sightSince: Revision;
+  /** The revision of the store when the policy of {@link #sight} was replaced; undefined if it is in force. */
+  #sightUntil: Revision | undefined;
   #task: Task = LIVE;
   /** The caller knows all changes up to this position. If the watcher is caught up, the caller knows all changes. */
   #position: Position = after(0);
@@ -59,7 +60,7 @@ export class Watcher implements Stepwise {
     const { caller, request, sink, memory, authorizer, limits } = options;
     this.#options = options;
     this.#pending = new PendingPaths(sink, limits);
-    this.#sight = new Sight(authorizer, caller.id, request);
+    this.#sight = new Sight(authorizer(), caller.id, request);
     this.#sightSince = memory.revision;
     const { fromRevision, policy } = request;
     const isKnown = policy === "" || policy === this.#sight.fingerprint;
@@ -83,17 +84,9 @@ export class Watcher implements Stepwise {
     this.#options.wake();
   }
 
-  /** The policy has changed. */
-  adopt(authorizer: Authorizer): void {
-    const { caller, request, memory } = this.#options;
-    const before = { sight: this.#sight, since: this.#sightSince, until: memory.revision };
-    this.#sight = new Sight(authorizer, caller.id, request);
-    if (before.sight.fingerprint === this.#sight.fingerprint) return;
-    this.#sightSince = memory.revision;
-    if (this.#isCaughtUp) this.#position = after(memory.revision);
-    this.#outgoing = undefined;
-    if (this.#task.kind === "walk") this.#resync();
-    else if (this.#earlier === undefined) this.#remember(before);
+  /** The policy has changed. The next step adopts it, before it sends anything: a policy for thousands takes seconds. */
+  policyChanged(): void {
+    this.#sightUntil ??= this.#options.memory.revision;
     this.#options.wake();
   }
 
@@ -117,6 +110,7 @@ export class Watcher implements Stepwise {
       sink.fail(svidExpired());
       return false;
     }
+    if (this.#sightUntil !== undefined) this.#adopt(this.#sightUntil);
     if (this.#hasMissedPurge) this.#resync();
     const notice = this.#notices.shift();
     if (notice !== undefined) sink.send(notice);
@@ -126,11 +120,8 @@ export class Watcher implements Stepwise {
   }
 
   get #isCaughtUp(): boolean {
-    return this.#isIdle && this.#pending.size === 0;
-  }
-
-  get #isIdle(): boolean {
-    return this.#task.kind === "live" && !this.#isBehind && this.#earlier === undefined && this.#outgoing === undefined;
+    if (this.#task.kind !== "live" || this.#isBehind) return false;
+    return this.#earlier === undefined && this.#outgoing === undefined && this.#pending.size === 0;
   }
 
   /** Whether the store has removed a tombstone that the caller may not know. A snapshot needs no tombstones. */
@@ -239,6 +230,19 @@ export class Watcher implements Stepwise {
   }
 
   // ---- differences
+
+  #adopt(until: Revision): void {
+    const { caller, request, memory, authorizer } = this.#options;
+    const before = { sight: this.#sight, since: this.#sightSince, until };
+    this.#sight = new Sight(authorizer(), caller.id, request);
+    this.#sightUntil = undefined;
+    if (before.sight.fingerprint === this.#sight.fingerprint) return;
+    this.#sightSince = memory.revision;
+    if (this.#isCaughtUp) this.#position = after(memory.revision);
+    this.#outgoing = undefined;
+    if (this.#task.kind === "walk") this.#resync();
+    else if (this.#earlier === undefined) this.#remember(before);
+  }
 
   /** Remembers the sights that decided what the caller knows: several, if a difference was being sent. */
   #remember(before: EarlierSight): void {

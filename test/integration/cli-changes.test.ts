@@ -298,7 +298,7 @@ describe("the commands of a secret's life", () => {
     assert.equal((await run(`metadata set ${path}`)).code, 2);
     assert.match(
       await ok(`describe ${path}`),
-      /^shop\/api\/settings: no version, at most 20 are retained\nlabels +c=d\n/,
+      /^shop\/api\/settings: no version, at most 20 are retained\nno watchers\nlabels +c=d\n/,
     );
   });
 

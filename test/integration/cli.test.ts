@@ -60,6 +60,7 @@ describe("the command line", () => {
     check(await run("describe shop/api/a/db"), {
       stdout:
         "shop/api/a/db: latest version 1, at most 10 are retained\n" +
+        "no watchers\n" +
         "VERSION  STATE    CREATED                   CREATED BY                           EXPIRES  CHANGED                   CHANGED BY\n" +
         `1        DELETED  TIME  ${API}  -        TIME  ${API}\n`,
     });

@@ -245,6 +245,37 @@ for (const threads of [1, 3]) {
       web.close();
     });
 
+    // The GOAWAY of a shutdown ends the streams, and the next process knows no reports.
+    it("forgets all watchers at a restart, and counts those that return and report again", async () => {
+      const other = await ServerKit.start({ threads });
+      writeFileSync(other.config.policy!, policyOf(ALL));
+      await other.restart();
+      const begin = async () => {
+        const [web, admin] = [other.caller(WEB), other.caller(OPERATOR)];
+        const path = "a/restarted";
+        const watching = new Watching(web, { paths: [path] });
+        const watchId = watchIdOf(await watching.synced());
+        const report = { path, watch_id: watchId, version: 1, state: "REPORT_STATE_IN_USE" };
+        const count = async () => (await admin.describe({ path })).response.convergence;
+        return { web, admin, path, watching, report, count };
+      };
+      const before = await begin();
+      await before.admin.put({ path: before.path, data: { k: "v" } });
+      assert.equal((await before.web.call("Report", before.report)).code, "OK");
+      assert.deepEqual(await before.count(), { watchers: 1, converged: 1 });
+      const ended = before.watching.ended();
+      await other.restart();
+      assert.deepEqual(await ended, { code: "UNAVAILABLE", reason: "SHUTTING_DOWN" });
+      const after = await begin();
+      assert.equal((await after.web.call("Report", before.report)).reason, "WATCH_NOT_FOUND");
+      assert.equal((await after.count()).behind.length, 1);
+      assert.equal((await after.web.call("Report", after.report)).code, "OK");
+      assert.deepEqual(await after.count(), { watchers: 1, converged: 1 });
+      after.watching.cancel();
+      for (const { web, admin } of [before, after]) for (const caller of [web, admin]) caller.close();
+      await other.stop();
+    });
+
     it("refuses a Commit, names the operation, and changes nothing", async () => {
       const path = "a/committed";
       await put(path);

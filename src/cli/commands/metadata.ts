@@ -40,6 +40,7 @@ function addGet(group: Command, world: World): void {
     const {
       versions: _,
       latestVersion: __,
+      convergence: ___,
       ...settings
     } = await reading(world, () => client.describe(command.processedArgs[0] as string));
     await printAnswer(command, world, settings, settingsTable);
