@@ -88,11 +88,10 @@ export class TargetWorker {
   /** Works until `signal` is aborted. Then it waits for the end of a command that is running. */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", this.#wakeUp.call);
-    for (;;) {
+    while (!signal.aborted) {
       await this.#wakeUp.next();
       this.#stopPause();
-      if (signal.aborted) return;
-      await this.#settle();
+      if (!signal.aborted) await this.#settle();
     }
   }
 

@@ -37,7 +37,7 @@ afterEach(async () => {
   folder.remove();
 });
 
-function start(text: string, mode: "running" | "once" = "running"): ScriptedAgent {
+function start(text: string, mode: "running" | "once" | "stopped" = "running"): ScriptedAgent {
   const agent = new ScriptedAgent(folder, text, mode);
   agents.push(agent);
   return agent;
@@ -231,6 +231,11 @@ describe("an agent", () => {
     agent.timers.advance(1000);
     await agent.settled();
     assert.deepEqual(folder.read("db"), { k: "1" });
+  });
+
+  // SIGTERM can arrive while the agent opens its listener.
+  it("ends at once if it was stopped before it began", async () => {
+    assert.equal(await start(ONE, "stopped").ended(), undefined);
   });
 
   it("ends with the error of its watch if waiting does not help", async () => {
