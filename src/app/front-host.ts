@@ -6,7 +6,7 @@ import type { LogSink } from "../observability/logger.ts";
 import type { Publication } from "../store/publication.ts";
 import type { SecretStore } from "../store/secret-store.ts";
 import type { StoreClock } from "../store/store-clock.ts";
-import type { VersionsInUse } from "../watch/versions-in-use.ts";
+import type { WatcherVersions } from "../store/watch-registry.ts";
 import type { Resources } from "./resources.ts";
 
 /** What fronts are created from. */
@@ -23,7 +23,7 @@ export interface FrontHost {
   /** What the store publishes to. */
   readonly publication: Publication;
   /** Which versions the watchers of all fronts use. */
-  readonly watchers: VersionsInUse;
+  readonly watchers: WatcherVersions;
   /** The store's clock, whose memory the threads of the fronts share. */
   readonly clock: StoreClock;
   /** The fronts in other threads; undefined if there are none. */

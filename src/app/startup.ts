@@ -166,7 +166,6 @@ export class Startup {
     const watch = new IdentityWatch({ source, log: this.#settledLog, timers, metrics });
     this.#closers.push(() => watch.close());
     metrics.observePolicy(() => policy.loaded);
-    metrics.observeWatchers(() => host.watchers.size);
     source.onChange((snapshot) => policy.serveAs(snapshot));
     const files = new FileWarnings(config, log);
     files.check();

@@ -134,11 +134,6 @@ export class Metrics {
     );
   }
 
-  /** Registers the metric of open watches. Call it once. */
-  observeWatchers(read: () => number): void {
-    this.#gauge("coffer_watchers", "Open watches.", read);
-  }
-
   /** Registers the metrics of the store's size. Call it once, after the store is loaded. */
   observeStore(read: () => StoreReading): void {
     this.#gauge("coffer_secrets", "Secrets in the store.", () => read().secrets);

@@ -22,6 +22,7 @@ const call = (method: string, code: string) =>
 const refused = (reason: string) => `coffer_connections_refused_total{job="coffer", instance="a", reason="${reason}"}`;
 const failed = (reason: string) => `coffer_call_errors_total{job="coffer", instance="a", reason="${reason}"}`;
 const gauge = (name: string, labels = "") => `${name}{job="coffer", instance="a"${labels}}`;
+const watches = (front: number) => gauge("coffer_watches", `, thread="front ${front}"`);
 const gets = (bucket: string) =>
   gauge("grpc_server_handling_seconds_bucket", `, grpc_service="coffer.v1.Secrets", grpc_method="Get", le="${bucket}"`);
 
@@ -119,11 +120,11 @@ export const ALERT_SAMPLES: readonly AlertSample[] = [
     fires: { [gauge("coffer_policy_loaded")]: "1x230 0x10" },
     quiet: { [gauge("coffer_policy_loaded")]: "1x230 0x2 1x8" },
   },
-  // 51 of 100 watchers have been gone for eleven minutes, or 49.
+  // 51 of 100 watchers have been gone for eleven minutes, or 49. They are on two threads.
   {
     alert: "CofferFewerWatchers",
-    fires: { [gauge("coffer_watchers")]: "100x195 49x45" },
-    quiet: { [gauge("coffer_watchers")]: "100x195 51x45" },
+    fires: { [watches(1)]: "50x195 0x45", [watches(2)]: "50x195 49x45" },
+    quiet: { [watches(1)]: "50x195 1x45", [watches(2)]: "50x195 50x45" },
   },
   {
     alert: "CofferStoreFills",

@@ -47,7 +47,6 @@ function fullMetrics(): Metrics {
   metrics.observeIdentity(() => ({ validUntil: 5000, bundles: new Map([["example.org", 6000]]), lastUpdate: 4000 }));
   metrics.observeReadiness(() => [{ name: "serving", state: "ok" }]);
   metrics.observePolicy(() => ({ isNewest: true, lastLoad: 7000 }));
-  metrics.observeWatchers(() => 5);
   metrics.observeStore(() => ({
     secrets: 1,
     versions: 2,
@@ -225,7 +224,6 @@ test("each report of the server appears in its metric", async () => {
   assert.equal(all.get("coffer_queue_wait_seconds_count"), 1);
   assert.equal(all.get(`coffer_connections_refused_total{reason="expired"}`), 1);
   assert.equal(all.get("coffer_load_seconds"), 1.5);
-  assert.equal(all.get("coffer_watchers"), 5);
   assert.equal(all.get(`coffer_build_info{version="0.1.0",node="v22.12.0"}`), 1);
   assert.ok(all.get("process_resident_memory_bytes")! > 1e6);
   assert.ok(all.get("process_cpu_seconds_total")! > 0);
