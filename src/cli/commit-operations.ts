@@ -51,8 +51,8 @@ async function readOperation({ kind, fields }: FileOperation, values: CommitValu
     }
     case "delete":
     case "destroy": {
-      const { path = "", versions, require_converged: requireConverged } = fields;
-      return { kind, path, versions: named(versions), requireConverged, expectedVersion };
+      const { path = "", versions, require_converged: requireConverged, min_watchers: minWatchers } = fields;
+      return { kind, path, versions: named(versions), requireConverged, minWatchers, expectedVersion };
     }
     case "undelete": {
       const { path = "", versions } = fields;

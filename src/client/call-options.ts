@@ -79,6 +79,11 @@ export interface RequiredConvergence {
    * {@link SecretDescription.convergence}. False by default.
    */
   readonly requireConverged?: boolean | undefined;
+  /**
+   * Also fails with NOT_CONVERGED if the secret has fewer watchers. After a restart of the server or a lost connection,
+   * watchers are not counted until they have reconnected. It needs `requireConverged`. 0 by default.
+   */
+  readonly minWatchers?: number | undefined;
 }
 
 /** The options of Patch, Restore, Purge and Metadata. */
@@ -152,7 +157,7 @@ export const OptionNames = {
   change: CHANGE,
   put: { ...CHANGE, ttlMs: true, expireTime: true } satisfies NamesOf<PutOptions>,
   versions: { ...CHANGE, versions: true } satisfies NamesOf<VersionsOptions>,
-  removal: { ...CHANGE, versions: true, requireConverged: true } satisfies NamesOf<RemovalOptions>,
+  removal: { ...CHANGE, versions: true, requireConverged: true, minWatchers: true } satisfies NamesOf<RemovalOptions>,
   copy: { ...CHANGE, version: true } satisfies NamesOf<CopyOptions>,
   commit: { ...CALL, requestId: true, guards: true } satisfies NamesOf<CommitOptions>,
   list: LIST,

@@ -54,10 +54,15 @@ export function versionsRequestOf({
 
 /** The request of a Delete or Destroy. */
 export function removalRequestOf({
-  requireConverged,
+  requireConverged = false,
+  minWatchers = 0,
   ...removal
 }: ArgumentsOf<operations.RemovalOperation>): wire.RemovalRequest {
-  return { ...versionsRequestOf(removal), requireConverged: flagOf("requireConverged", requireConverged) ?? false };
+  return {
+    ...versionsRequestOf(removal),
+    requireConverged: flagOf("requireConverged", requireConverged),
+    minWatchers: versionOf("minWatchers", minWatchers),
+  };
 }
 
 /** The request of a Restore. */

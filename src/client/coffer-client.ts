@@ -122,7 +122,8 @@ export class CofferClient extends CofferReader {
 
   /**
    * Removes the content of versions permanently, of the newest by default. The versions stay listed as destroyed. With
-   * `requireConverged`, fails with NOT_CONVERGED unless every watcher of the secret uses its newest version.
+   * `requireConverged`, fails with NOT_CONVERGED unless every watcher of the secret uses its newest version, and with
+   * `minWatchers` also if the secret has fewer watchers.
    *
    * @example
    * ```ts

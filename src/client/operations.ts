@@ -190,7 +190,7 @@ const SETTINGS = {
 } as const;
 const TARGET = { kind: true, path: true, expectedVersion: true } as const;
 const UNDELETE: NamesOf<UndeleteOperation> = { ...TARGET, versions: true };
-const REMOVAL: NamesOf<RemovalOperation> = { ...UNDELETE, requireConverged: true };
+const REMOVAL: NamesOf<RemovalOperation> = { ...UNDELETE, requireConverged: true, minWatchers: true };
 
 /** The names of the changes of a Patch. */
 export const PATCH_NAMES: NamesOf<PatchChanges> = { set: true, remove: true };

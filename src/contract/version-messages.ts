@@ -1,5 +1,5 @@
 import { MAX_NAMED_VERSIONS, MAX_REQUEST_FIELDS } from "./limits.ts";
-import { bool, message, optionalUint32, string, uint64 } from "./message.ts";
+import { bool, message, optionalUint32, string, uint32, uint64 } from "./message.ts";
 import { repeatedUint32 } from "./repeated-fields.ts";
 
 /**
@@ -25,10 +25,12 @@ const versionsFields = {
 export interface RemovalRequest extends VersionsRequest {
   /** Whether every watcher of the secret has to use its newest version. */
   readonly requireConverged: boolean;
+  /** How many watchers the secret has to have; 0 if any number is enough. It needs `requireConverged`. */
+  readonly minWatchers: number;
 }
 
 const removalRequest = message<RemovalRequest>(
-  { ...versionsFields, requireConverged: bool(5, "require_converged") },
+  { ...versionsFields, requireConverged: bool(5, "require_converged"), minWatchers: uint32(6, "min_watchers") },
   MAX_REQUEST_FIELDS,
 );
 

@@ -6,14 +6,42 @@ export function watchNotFound(watchId: string): CofferError {
   return new CofferError("WATCH_NOT_FOUND", message, { watch_id: watchId });
 }
 
+/** The watchers of a secret whose newest version not all of them use, or which has too few watchers. */
+export interface UnmetConvergence {
+  /** The number of the newest version. */
+  readonly newest: number;
+  readonly watchers: number;
+  /** The number of watchers that the request requires; 0 if it requires none. */
+  readonly minWatchers: number;
+  /** How many of the watchers do not use the newest version. */
+  readonly behind: number;
+  /** Descriptions of some that are behind, if the caller may know them. */
+  readonly named: readonly string[];
+}
+
 /**
- * The request has require_converged, and `behind` watchers do not use the version `newest`. `named` describes some of
- * them, if the caller may know them.
+ * The request has require_converged, and some watchers do not use the newest version, or there are fewer than
+ * min_watchers.
  */
-export function notConverged(path: string, newest: number, behind: number, named: readonly string[]): CofferError {
+export function notConverged(path: string, unmet: UnmetConvergence): CofferError {
+  const { watchers, minWatchers, behind } = unmet;
+  const missing = watchers < minWatchers;
+  const problems = [
+    ...(missing
+      ? [`only ${watchers} of at least ${minWatchers} watchers of ${path} ${isOrAre(watchers)} connected`]
+      : []),
+    ...(behind > 0 ? [lateWatchers(missing ? "" : ` of ${path}`, unmet)] : []),
+  ];
+  const metadata = { path, watchers: String(watchers), behind: String(behind) };
+  return new CofferError("NOT_CONVERGED", problems.join(", and "), metadata);
+}
+
+/** `ofPath` is empty if the message has the path already: trailers are limited, and a path has up to 512 bytes. */
+function lateWatchers(ofPath: string, { newest, behind, named }: UnmetConvergence): string {
   const watchers = behind === 1 ? "1 watcher does not use" : `${behind} watchers do not use`;
   const more = behind > named.length ? ` and ${behind - named.length} more` : "";
   const names = named.length === 0 ? "" : `: ${named.join(", ")}${more}`;
-  const message = `${watchers} version ${newest} of ${path}, the newest${names}`;
-  return new CofferError("NOT_CONVERGED", message, { path, behind: String(behind) });
+  return `${watchers} version ${newest}${ofPath}, the newest${names}`;
 }
+
+const isOrAre = (count: number) => (count === 1 ? "is" : "are");

@@ -36,11 +36,11 @@ export const toOperation: { readonly [K in keyof ChangeRequests]: ToOperation<Ch
 
   undelete: (permits, request) => changeDeletion(permits, "undelete", request),
 
-  destroy(permits, { path, versions, expectedVersion, requireConverged }) {
+  destroy(permits, { path, versions, expectedVersion, ...demand }) {
     const permit = permits.permitText("destroy", path);
     checkVersions(versions);
     checkExists(expectedVersion);
-    return permitted.destroy(permit, versions, expectedVersion, demandOf(permits, permit.path, requireConverged));
+    return permitted.destroy(permit, versions, expectedVersion, demandOf(permits, permit.path, demand));
   },
 
   restore(permits, { path, version, expectedVersion }) {
@@ -102,19 +102,25 @@ function changeDeletion(
   permits: CallPermits,
   kind: "delete" | "undelete",
   { path, versions, expectedVersion }: wire.VersionsRequest,
-  { requireConverged }: Partial<wire.RemovalRequest> = {},
+  demand: DemandFields = {},
 ): PermittedOperation {
   const permit = permits.permitText("delete", path);
   checkVersions(versions);
   checkExists(expectedVersion);
-  const demand = demandOf(permits, permit.path, requireConverged);
-  return permitted.changeDeletion(permit, kind, versions, expectedVersion, demand);
+  return permitted.changeDeletion(permit, kind, versions, expectedVersion, demandOf(permits, permit.path, demand));
 }
 
+type DemandFields = Partial<Pick<wire.RemovalRequest, "requireConverged" | "minWatchers">>;
+
 /** Only a caller that may describe the secret learns who its watchers are. */
-function demandOf(permits: CallPermits, path: SecretPath, requireConverged = false): ConvergenceDemand | undefined {
-  if (!requireConverged) return undefined;
-  return permits.scope("describe").covers(path) ? "named" : "counted";
+function demandOf(
+  permits: CallPermits,
+  path: SecretPath,
+  { requireConverged = false, minWatchers = 0 }: DemandFields,
+): ConvergenceDemand | undefined {
+  if (requireConverged) return { minWatchers, refusal: permits.scope("describe").covers(path) ? "named" : "counted" };
+  if (minWatchers > 0) throw invalidField("min_watchers", "is set, and require_converged is not");
+  return undefined;
 }
 
 function checkVersions(versions: readonly number[]): void {

@@ -74,8 +74,13 @@ export interface VersionsCommand extends Targeted {
   readonly convergence?: ConvergenceDemand | undefined;
 }
 
-/** What the caller gets if not all watchers use the newest version: their number, or also who they are. */
-export type ConvergenceDemand = "counted" | "named";
+/** Requires that all watchers of a secret use its newest version, and that it has enough watchers. */
+export interface ConvergenceDemand {
+  /** The smallest number of watchers; 0 accepts any number. */
+  readonly minWatchers: number;
+  /** What the caller gets if the demand is not met: the numbers of watchers, or also who is behind. */
+  readonly refusal: "counted" | "named";
+}
 
 /** Adds a version with the content of a version of `source`. A Restore copies from a secret to itself. */
 export interface CopyCommand extends Targeted {

@@ -12,17 +12,21 @@ const MAX_NAMED_IN_ERROR = 10;
  */
 const MAX_NAMES_LENGTH = 1000;
 
-/** Requires that all watchers of a secret use its newest version. Throws NOT_CONVERGED. */
-export function requireConverged(secret: StoredSecret, watchers: WatcherVersions, demand: ConvergenceDemand): void {
+/** Requires that all watchers of a secret use its newest version, and that there are enough. Throws NOT_CONVERGED. */
+export function requireConverged(
+  secret: StoredSecret,
+  watchers: WatcherVersions,
+  { minWatchers, refusal }: ConvergenceDemand,
+): void {
   const version = newest(secret);
   if (version === undefined) return;
   const { number, revision } = version;
   // No report is about a version that is not committed yet.
   const since = revision === UNCOMMITTED ? Number.POSITIVE_INFINITY : revision;
   const { watchers: all, converged, behind } = watchers.count(secret.path, { number, revision: since });
-  if (converged === all) return;
-  const named = demand === "named" ? fitting(behind.slice(0, MAX_NAMED_IN_ERROR).map(describe)) : [];
-  throw notConverged(secret.path, number, all - converged, named);
+  if (converged === all && all >= minWatchers) return;
+  const named = refusal === "named" ? fitting(behind.slice(0, MAX_NAMED_IN_ERROR).map(describe)) : [];
+  throw notConverged(secret.path, { newest: number, watchers: all, minWatchers, behind: all - converged, named });
 }
 
 /** The first names, as many as fit in the message. */

@@ -1,5 +1,5 @@
 import type { Sealer } from "../sealing/sealer.ts";
-import type { ChangeCommand, Expiry, OperationCommand, SettingsUpdate } from "./command.ts";
+import type { ChangeCommand, ConvergenceDemand, Expiry, OperationCommand, SettingsUpdate } from "./command.ts";
 import { entriesByKey } from "./content-format.ts";
 
 /**
@@ -28,8 +28,7 @@ function operationParts(operation: OperationCommand): Buffer[] {
     case "delete":
     case "undelete":
     case "destroy":
-      // Without a demand, the digest is that of releases without demands: a repetition after an upgrade is recognized.
-      return [text([...common, operation.versions, ...(operation.convergence === undefined ? [] : ["converged"])])];
+      return [text([...common, operation.versions, ...demandParts(operation.convergence)])];
     case "copy":
       return [text([...common, operation.source, operation.version])];
     case "purge":
@@ -37,6 +36,15 @@ function operationParts(operation: OperationCommand): Buffer[] {
     case "metadata":
       return [text([...common, ...updateParts(operation.update)])];
   }
+}
+
+/**
+ * Without a demand, or without a minimum, the digest is that of releases that did not have them: a repetition after an
+ * upgrade is recognized.
+ */
+function demandParts(demand: ConvergenceDemand | undefined): readonly unknown[] {
+  if (demand === undefined) return [];
+  return demand.minWatchers === 0 ? ["converged"] : ["converged", demand.minWatchers];
 }
 
 function expiryOf(expiry: Expiry): readonly unknown[] {

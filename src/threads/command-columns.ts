@@ -1,6 +1,7 @@
 import type { SecretPath } from "../domain/secret-path.ts";
 import type {
   ChangeCommand,
+  ConvergenceDemand,
   Expiry,
   Guard,
   Label,
@@ -72,7 +73,7 @@ function writeOperation(writer: ColumnWriter, operation: OperationCommand): void
     case "undelete":
     case "destroy":
       writer.numbers(operation.versions);
-      writer.oneOf(CONVERGENCE, operation.convergence ?? "ignored");
+      writeConvergence(writer, operation.convergence);
   }
 }
 
@@ -98,9 +99,14 @@ function readOperation(reader: ColumnReader, take: TakePlaintext): OperationComm
   }
 }
 
+function writeConvergence(writer: ColumnWriter, demand: ConvergenceDemand | undefined): void {
+  writer.oneOf(CONVERGENCE, demand?.refusal ?? "ignored");
+  if (demand !== undefined) writer.number(demand.minWatchers);
+}
+
 function readConvergence(reader: ColumnReader): Pick<VersionsCommand, "convergence"> {
-  const convergence = reader.oneOf(CONVERGENCE);
-  return convergence === "ignored" ? {} : { convergence };
+  const refusal = reader.oneOf(CONVERGENCE);
+  return refusal === "ignored" ? {} : { convergence: { refusal, minWatchers: reader.number() } };
 }
 
 function writeExpiry(writer: ColumnWriter, expiry: Expiry): void {

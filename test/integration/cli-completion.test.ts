@@ -24,6 +24,8 @@ const LINES: readonly (readonly [line: readonly string[], expected: readonly str
   [["watch", "a/b", "-o", "t"], ["text"], "table"],
   [["run", "--"], ["--watch", "--min-interval", "--grace"], "--exec"],
   [["delete", "a/b", "--re"], ["--require-converged"], "--yes"],
+  [["destroy", "a/b", "--min"], ["--min-watchers"], "--yes"],
+  [["undelete", "a/b", "--"], ["--versions"], "--min-watchers"],
   [["destroy", "a/b", "--"], ["--versions", "--yes", "--request-id"], "--out"],
   [["metadata", "s"], ["set"], "destroy"],
   [["metadata", "set", "--max"], ["--max-versions"]],

@@ -132,7 +132,13 @@ describe("the convergence of watchers on the command line", () => {
 
     await stop(held);
     await shows(path, "2 of 2 watchers use version 2");
-    assert.equal((await operator(...destroy, "--require-converged")).stderr, "");
+    // One of three watchers is gone, and those that are connected use the newest version.
+    for (const line of [destroy, remove]) {
+      const few = await operator(...line, "--require-converged", "--min-watchers", "3");
+      await refused(few, /^coffer: only 2 of at least 3 watchers of shop\/rotated are connected\ncoffer: nothing was/);
+    }
+    assert.equal((await operator(...destroy, "--min-watchers", "2")).code, 2, "it needs --require-converged");
+    assert.equal((await operator(...destroy, "--require-converged", "--min-watchers", "2")).stderr, "");
     assert.equal((await as(API, "get", path, "--version", "1")).code, 3);
   });
 
@@ -155,11 +161,16 @@ describe("the convergence of watchers on the command line", () => {
     await put(path, "two");
     await shows(path, `0 of 1 watchers use version 2; still on 1: ${API} (held)`);
     const file = join(kit.folder, "commit.yaml");
-    writeFileSync(file, `operations: [{destroy: {path: ${path}, versions: [1], require_converged: true}}]`);
-    await refused(await operator("commit", "-f", file, "--yes"), /^coffer: operation 0: .*\b1\b/);
+    const commit = (minWatchers: number) => {
+      const fields = `path: ${path}, versions: [1], require_converged: true, min_watchers: ${minWatchers}`;
+      writeFileSync(file, `operations: [{destroy: {${fields}}}]`);
+      return operator("commit", "-f", file, "--yes");
+    };
+    await refused(await commit(1), /^coffer: operation 0: 1 watcher does not use version 2 /);
     await stop(held);
     await shows(path, "no watchers");
-    assert.equal((await operator("commit", "-f", file, "--yes")).code, 0);
+    await refused(await commit(1), /^coffer: operation 0: only 0 of at least 1 watchers /);
+    assert.equal((await commit(0)).code, 0);
   });
 
   // A command of --exec uses a version when it has succeeded for it.

@@ -130,12 +130,12 @@ for (const threads of [1, 3]) {
       const destroy = { path, versions: [1], require_converged: true };
       const refused = await operator.call("Destroy", destroy);
       assert.deepEqual([refused.code, refused.reason], ["FAILED_PRECONDITION", "NOT_CONVERGED"]);
-      assert.deepEqual(refused.metadata, { path, behind: "1" });
+      assert.deepEqual(refused.metadata, { path, watchers: "6", behind: "1" });
       assert.match(refused.message, new RegExp(`1 watcher does not use version 2.*${WEB} \\(pod-0\\) uses 1`));
       assert.equal((await operator.get({ path, version: 1 })).code, "OK", "nothing was destroyed");
       // A caller that may not describe the secret learns only the number.
       const counted = await remover.call("Destroy", destroy);
-      assert.deepEqual([counted.reason, counted.metadata], ["NOT_CONVERGED", { path, behind: "1" }]);
+      assert.deepEqual([counted.reason, counted.metadata], ["NOT_CONVERGED", { path, watchers: "6", behind: "1" }]);
       assert.doesNotMatch(counted.message, /spiffe|pod/);
       const deletion = await operator.delete(destroy);
       assert.equal(deletion.reason, "NOT_CONVERGED");
@@ -276,16 +276,70 @@ for (const threads of [1, 3]) {
       await other.stop();
     });
 
+    // After a restart, 0 of 0 watchers use the newest version, although the workloads still have older ones.
+    it("refuses a Destroy after a restart until as many watchers as required have returned and reported", async () => {
+      const other = await ServerKit.start({ threads });
+      writeFileSync(other.config.policy!, policyOf(ALL));
+      const path = "a/returned";
+      const callers: Caller[] = [];
+      const callerOf = (id: string) => {
+        callers.push(other.caller(id));
+        return callers.at(-1)!;
+      };
+      const watch = async () => {
+        const web = callerOf(WEB);
+        const watchId = watchIdOf(await new Watching(web, { paths: [path] }).synced());
+        const report = { path, watch_id: watchId, version: 2, state: "REPORT_STATE_IN_USE" };
+        return async () => assert.equal((await web.call("Report", report)).code, "OK");
+      };
+      const destroy = { path, versions: [1], require_converged: true, min_watchers: 2 };
+      const attempt = async () => {
+        const { code, reason, metadata } = await callerOf(REMOVER).call("Destroy", destroy);
+        return reason === undefined ? code : [reason, metadata["watchers"], metadata["behind"]];
+      };
+
+      await other.restart();
+      for (const value of ["1", "2"]) await callerOf(OPERATOR).put({ path, data: { k: value } });
+      for (const report of [await watch(), await watch()]) await report();
+      await other.restart();
+      assert.deepEqual(await attempt(), ["NOT_CONVERGED", "0", "0"]);
+      const first = await watch();
+      assert.deepEqual(await attempt(), ["NOT_CONVERGED", "1", "1"]);
+      await first();
+      assert.deepEqual(await attempt(), ["NOT_CONVERGED", "1", "0"]);
+      assert.equal((await callerOf(OPERATOR).get({ path, version: 1 })).code, "OK", "nothing was destroyed");
+      // The control: without the number, the watcher that is missing does not matter.
+      const { code } = await callerOf(REMOVER).delete({ path, versions: [1], require_converged: true });
+      assert.equal(code, "OK");
+      const second = await watch();
+      assert.deepEqual(await attempt(), ["NOT_CONVERGED", "2", "1"]);
+      await second();
+      assert.equal(await attempt(), "OK");
+      for (const caller of callers) caller.close();
+      await other.stop();
+    });
+
+    it("refuses a number of watchers without the requirement that all of them have converged", async () => {
+      const path = "a/unrequired";
+      await put(path);
+      const { reason, violations } = await remover.delete({ path, min_watchers: 1 });
+      assert.deepEqual([reason, violations], ["INVALID_FIELD", ["min_watchers"]]);
+      assert.equal((await remover.delete({ path, min_watchers: 0 })).code, "OK");
+    });
+
     it("refuses a Commit, names the operation, and changes nothing", async () => {
       const path = "a/committed";
       await put(path);
       const web = await workload(path, "pod");
       const operations = [
         { put: { path: "a/other", data: { k: "v" } } },
-        { destroy: { path, versions: [1], require_converged: true } },
+        { destroy: { path, versions: [1], require_converged: true, min_watchers: 1 } },
       ];
       const refused = await operator.call("Commit", { operations });
-      assert.deepEqual([refused.reason, refused.metadata], ["NOT_CONVERGED", { path, behind: "1", operation: "1" }]);
+      assert.deepEqual(
+        [refused.reason, refused.metadata],
+        ["NOT_CONVERGED", { path, watchers: "1", behind: "1", operation: "1" }],
+      );
       assert.match(
         refused.message,
         new RegExp(`^operation 1: 1 watcher does not use version 1 of ${path}, .*: ${WEB} has reported no version$`),

@@ -32,7 +32,10 @@ const operation: fc.Arbitrary<OperationCommand> = fc.oneof(
       kind: fc.constantFrom("delete" as const, "undelete" as const, "destroy" as const),
       ...targeted,
       versions: fc.array(number),
-      convergence: fc.constantFrom("counted" as const, "named" as const),
+      convergence: fc.record({
+        minWatchers: fc.nat(2 ** 32 - 1),
+        refusal: fc.constantFrom("counted" as const, "named" as const),
+      }),
     },
     { requiredKeys: ["kind", "path", "expectedVersion", "versions"] },
   ),

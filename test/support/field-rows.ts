@@ -183,6 +183,15 @@ export function fieldRows(maxContentBytes: number): readonly FieldRow[] {
     ...(["Delete", "Destroy"] as const).map((call) =>
       rule(call, "require_converged", [{ requireConverged: true }, { requireConverged: false }], []),
     ),
+    // The secret of these requests has no watcher, so the accepted values are small.
+    ...(["Delete", "Destroy"] as const).map((call) =>
+      rule(
+        call,
+        "min_watchers",
+        [{ minWatchers: 0 }, { requireConverged: true, minWatchers: 0 }],
+        [{ minWatchers: 1 }, { requireConverged: false, minWatchers: 2 ** 32 - 1 }],
+      ),
+    ),
     rule("Restore", "version", [{ version: 1 }, { version: 2 ** 32 - 1 }], [{ version: 0 }]),
     rule("Copy", "version", [{ version: 0 }, { version: 2 ** 32 - 1 }], []),
     rule("Get", "version", [{ version: 0 }, { version: 2 ** 32 - 1 }], []),

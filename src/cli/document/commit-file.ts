@@ -18,7 +18,7 @@ import {
 import { SecretDocument } from "../../files/secret-document.ts";
 
 const VERSIONS = { path: text, versions, expected_version: uint32 };
-const REMOVAL = { ...VERSIONS, require_converged: boolean };
+const REMOVAL = { ...VERSIONS, require_converged: boolean, min_watchers: uint32 };
 
 /** The operations of a commit file with their fields, which have the names of coffer.proto. docs/cli.md explains them. */
 const OPERATIONS = {

@@ -38,7 +38,7 @@ operations:
   - patch: {path: a/patch, data: {k: v}, remove: [a, b], expected_version: 3}
   - delete: {path: a/delete, versions: [1, 2]}
   - undelete: {path: a/undelete}
-  - destroy: {path: a/destroy, versions: [3], expected_version: 4, require_converged: true}
+  - destroy: {path: a/destroy, versions: [3], expected_version: 4, require_converged: true, min_watchers: 5}
   - restore: {path: a/restore, version: 2}
   - copy: {source: a/copy, version: 5, target: b/copy, expected_version: 0}
   - purge: {path: a/purge}
@@ -91,6 +91,7 @@ describe("a commit file", () => {
       versions: [3],
       expected_version: 4,
       require_converged: true,
+      min_watchers: 5,
     });
     assert.deepEqual(byKind("restore"), { path: "a/restore", version: 2 });
     assert.deepEqual(byKind("copy"), { source: "a/copy", version: 5, target: "b/copy", expected_version: 0 });

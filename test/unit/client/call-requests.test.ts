@@ -23,7 +23,7 @@ const text = (key: string, value: string) => ({ key, kind: "text", value: Buffer
 const OPERATIONS = [
   { kind: "put", path: "a", values: { k: "v" }, expectedVersion: 1, ttlMs: 5 },
   { kind: "patch", path: "a", set: { k: "w" }, remove: ["l"] },
-  { kind: "delete", path: "a", versions: [1, 2], requireConverged: true },
+  { kind: "delete", path: "a", versions: [1, 2], requireConverged: true, minWatchers: 40 },
   { kind: "undelete", path: "a" },
   { kind: "destroy", path: "a", versions: [1] },
   { kind: "restore", path: "a", version: 3 },
@@ -120,6 +120,11 @@ describe("the request of a method", () => {
     ],
     ["keys that are a string", () => requests.getRequestOf("a", { keys: "user" as never }), /^keys is not an array$/],
     ["paths that are a string", () => requests.batchGetRequestOf("a/b" as never, {}), /^paths is not an array$/],
+    [
+      "a negative number of watchers",
+      () => requests.removalRequestOf({ path: "a", requireConverged: true, minWatchers: -1 }),
+      /^minWatchers is -1; expected a whole number/,
+    ],
     ["a revision that is not safe", () => requests.getRequestOf("a", { minRevision: 2 ** 53 }), /^minRevision is /],
     [
       "text for a flag",
@@ -161,9 +166,9 @@ describe("the request of a Commit", () => {
           },
         },
         { kind: "patch", value: { ...change, data: [entry("k", "w")], binaryData: [], remove: ["l"] } },
-        { kind: "delete", value: { ...change, versions: [1, 2], requireConverged: true } },
+        { kind: "delete", value: { ...change, versions: [1, 2], requireConverged: true, minWatchers: 40 } },
         { kind: "undelete", value: { ...change, versions: [] } },
-        { kind: "destroy", value: { ...change, versions: [1], requireConverged: false } },
+        { kind: "destroy", value: { ...change, versions: [1], requireConverged: false, minWatchers: 0 } },
         { kind: "restore", value: { ...change, version: 3 } },
         { kind: "copy", value: { source: "a", version: 3, target: "b", expectedVersion: 0, requestId: "" } },
         { kind: "purge", value: change },

@@ -11,24 +11,41 @@ import { commandOf, deleteRequest, loadStore, outcomeOf, putRequest, read } from
 
 const REQUEST_ID = "6e35d3a3-f5d4-4fa1-9c3e-27fdfa0d6a0c";
 
-function removal(kind: VersionsCommand["kind"], convergence?: ConvergenceDemand, path = "a"): ChangeCommand {
+function removal(
+  kind: VersionsCommand["kind"],
+  refusal?: ConvergenceDemand["refusal"],
+  { path = "a", minWatchers = 0 } = {},
+): ChangeCommand {
   const common = { path: parseSecretPath(path), versions: [1], expectedVersion: undefined };
-  return commandOf({ kind, ...common, ...(convergence === undefined ? {} : { convergence }) });
+  return commandOf({ kind, ...common, ...(refusal && { convergence: { refusal, minWatchers } }) });
 }
 
 /** Watchers that the test sets, and what was requested of them. */
 class ScriptedWatchers {
+  /** How many use the newest version. */
+  converged = 1;
   behind: readonly WatcherBehind[] = [];
   readonly requested: string[] = [];
 
   count(path: string, { number, revision }: NewestVersion): WatcherCount {
     this.requested.push(`${path} ${number}@${revision}`);
-    return { watchers: this.behind.length + 1, converged: 1, behind: this.behind };
+    return { watchers: this.behind.length + this.converged, converged: this.converged, behind: this.behind };
   }
 }
 
 const behind = (count: number): readonly WatcherBehind[] =>
   Array.from({ length: count }, (_, i) => ({ caller: `spiffe://x/w${i}`, instance: "", version: 1, state: "in use" }));
+
+/** The parts of a command that its digest hashes, without their lengths. */
+function hashedOf(command: ChangeCommand): readonly string[] {
+  const hashed: string[] = [];
+  const digest = (parts: readonly Buffer[]) => {
+    hashed.push(...parts.map((part) => part.subarray(4).toString()));
+    return Buffer.alloc(1);
+  };
+  requestDigest(command, { ...plainSealer, digest });
+  return hashed;
+}
 
 async function refusal(change: Promise<unknown>): Promise<CofferError> {
   const error = await change.catch((reason: unknown) => reason);
@@ -51,7 +68,8 @@ describe("a change that requires convergence", () => {
       watchers.behind = behind(1);
       const entries = journal.entries.length;
       const error = await refusal(store.change(removal(kind, "counted")));
-      assert.deepEqual([error.reason, error.metadata], ["NOT_CONVERGED", { path: "a", behind: "1", operation: "0" }]);
+      const REFUSED = { path: "a", watchers: "2", behind: "1", operation: "0" };
+      assert.deepEqual([error.reason, error.metadata], ["NOT_CONVERGED", REFUSED]);
       assert.equal(error.message, "1 watcher does not use version 2 of a, the newest");
       assert.deepEqual([read(store, "a", 1), journal.entries.length], ["1", entries]);
       assert.deepEqual(watchers.requested, [`a 2@${journal.revision}`]);
@@ -79,6 +97,46 @@ describe("a change that requires convergence", () => {
     assert.equal(metadata["behind"], "12");
     const counted = await refusal(store.change(removal("destroy", "counted")));
     assert.equal(counted.message, "12 watchers do not use version 2 of a, the newest");
+  });
+
+  // After a restart of the server, the secret has no watcher until the first one has reconnected: 0 of 0 use its newest
+  // version.
+  for (const kind of ["delete", "destroy"] as const) {
+    it(`${kind}: is refused if the secret has fewer watchers than required, and changes nothing`, async () => {
+      const { store, watchers, journal } = await open();
+      const attempt = (minWatchers: number) => store.change(removal(kind, "counted", { minWatchers }));
+      const entries = journal.entries.length;
+      for (const connected of [0, 1, 2]) {
+        watchers.converged = connected;
+        const { reason, message, metadata } = await refusal(attempt(3));
+        assert.deepEqual(
+          [reason, metadata],
+          ["NOT_CONVERGED", { path: "a", watchers: `${connected}`, behind: "0", operation: "0" }],
+        );
+        const verb = connected === 1 ? "is" : "are";
+        assert.equal(message, `only ${connected} of at least 3 watchers of a ${verb} connected`);
+      }
+      assert.deepEqual([read(store, "a", 1), journal.entries.length], ["1", entries]);
+      // The controls: there are enough, or more than that.
+      watchers.converged = 3;
+      assert.deepEqual((await attempt(3)).results[0]?.versions, [1]);
+      assert.equal(await outcomeOf(attempt(2)).then((x) => typeof x), "object");
+    });
+  }
+
+  // Enough watchers are not sufficient, and the operator sees both problems at once.
+  it("is refused while one of enough watchers is behind, and says so if there are too few as well", async () => {
+    const { store, watchers } = await open();
+    watchers.behind = behind(1);
+    const attempt = (minWatchers: number) => refusal(store.change(removal("destroy", "named", { minWatchers })));
+    const late = "1 watcher does not use version 2";
+    assert.equal((await attempt(2)).message, `${late} of a, the newest: spiffe://x/w0 uses 1`);
+    const both = await attempt(3);
+    assert.equal(
+      both.message,
+      `only 2 of at least 3 watchers of a are connected, and ${late}, the newest: spiffe://x/w0 uses 1`,
+    );
+    assert.deepEqual([both.metadata["watchers"], both.metadata["behind"]], ["2", "1"]);
   });
 
   // Many clients accept at most 8 KiB of trailers. With longer ones, the caller would lose the whole status.
@@ -109,7 +167,7 @@ describe("a change that requires convergence", () => {
     const { store, watchers } = await open();
     const [command] = removal("destroy", "counted").operations;
     assert.equal(await outcomeOf(store.change(commandOf({ ...command!, expectedVersion: 1 }))), "VERSION_MISMATCH");
-    assert.equal(await outcomeOf(store.change(removal("destroy", "counted", "none"))), "SECRET_NOT_FOUND");
+    assert.equal(await outcomeOf(store.change(removal("destroy", "counted", { path: "none" }))), "SECRET_NOT_FOUND");
     assert.deepEqual(watchers.requested, []);
   });
 
@@ -125,17 +183,25 @@ describe("a change that requires convergence", () => {
     assert.equal(await outcomeOf(store.change({ ...removal("destroy"), requestId: REQUEST_ID })), "REQUEST_ID_REUSED");
   });
 
-  // A store remembers the digests of requests for 24 hours, also those of a release without convergence.
-  it("leaves the digest of a request without the demand as it was", () => {
-    const hashed: string[] = [];
-    const sealer = {
-      ...plainSealer,
-      digest: (parts: readonly Buffer[]) => {
-        hashed.push(...parts.map((part) => part.subarray(4).toString()));
-        return Buffer.alloc(1);
-      },
-    };
-    requestDigest(deleteRequest("a", [1]), sealer);
-    assert.deepEqual(hashed, ["[1,[]]", '["delete","a",null,[1]]']);
+  it("is another request with another number of watchers", async () => {
+    const { store } = await open();
+    const first = { ...removal("destroy", "counted", { minWatchers: 1 }), requestId: REQUEST_ID };
+    const answer = await store.change(first);
+    assert.deepEqual(await store.change(first), answer);
+    for (const minWatchers of [0, 2]) {
+      const other = { ...removal("destroy", "counted", { minWatchers }), requestId: REQUEST_ID };
+      assert.equal(await outcomeOf(store.change(other)), "REQUEST_ID_REUSED");
+    }
+  });
+
+  // A store remembers the digests of requests for 24 hours, also those of a release without convergence, or without
+  // min_watchers.
+  it("leaves the digests of requests without the demand, and without a number of watchers, as they were", () => {
+    assert.deepEqual(hashedOf(deleteRequest("a", [1])), ["[1,[]]", '["delete","a",null,[1]]']);
+    assert.deepEqual(hashedOf(removal("delete", "counted")), ["[1,[]]", '["delete","a",null,[1],"converged"]']);
+    assert.deepEqual(hashedOf(removal("delete", "named", { minWatchers: 3 })), [
+      "[1,[]]",
+      '["delete","a",null,[1],"converged",3]',
+    ]);
   });
 });
