@@ -60,7 +60,7 @@ function addConvergence(command: Command): void {
   command.option("--require-converged", "only if every watcher uses the newest version");
   command.option(
     "--min-watchers <n>",
-    "with --require-converged: and only if there are at least so many",
+    "with --require-converged: and only if there are at least this many",
     parsed(parseUint32),
   );
 }

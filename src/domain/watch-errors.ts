@@ -10,6 +10,7 @@ export function watchNotFound(watchId: string): CofferError {
 export interface UnmetConvergence {
   /** The number of the newest version. */
   readonly newest: number;
+  /** How many watchers the secret has. */
   readonly watchers: number;
   /** The number of watchers that the request requires; 0 if it requires none. */
   readonly minWatchers: number;
