@@ -192,7 +192,7 @@ export class SecretWatch implements AsyncIterableIterator<SecretEvent, undefined
   #take(message: WatchResponse): void {
     const { event } = message;
     for (const item of this.#view.take(message)) {
-      if (item.kind === "gone") this.#reports.forget(item.path);
+      if (item.kind === "gone") this.#reports.gone(item);
       this.#show(item);
     }
     if (event?.kind === "heartbeat") this.#reports.alive();

@@ -79,6 +79,19 @@ describe("the sealed file of a cache", () => {
     await cache.close();
   });
 
+  // A timer would keep the program running until the version expires.
+  it("leaves no timer and no content if the cache is closed while the file is read", async () => {
+    await save(valuable("a", 1, 1, 100_000));
+    const { cache, timers } = new ScriptedCache({ prefixes: [""], file });
+    await cache.close();
+    assert.deepEqual([timers.pauses, cache.paths()], [[], []]);
+    // The file could have been read.
+    const other = await startAlone();
+    assert.deepEqual([other.timers.pauses.at(-1), other.cache.paths()], [100_000, ["a"]]);
+    await other.cache.close();
+    assert.deepEqual(other.timers.pauses, []);
+  });
+
   it("is followed by what the server sends: only differences are changes", async () => {
     await save(valuable("same", 1, 1), valuable("older", 1, 2), valuable("removed", 1, 3));
     const scripted = await startAlone();
