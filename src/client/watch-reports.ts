@@ -11,7 +11,7 @@ const STATES: Readonly<Record<ReportedState, number>> = { received: ReportState.
 const SENDERS = 4;
 
 /** Sends one report. Rejects with {@link ClientError}. */
-export type SendReport = (request: ReportRequest) => Promise<unknown>;
+type SendReport = (request: ReportRequest) => Promise<unknown>;
 
 /** The last report of one path and state. */
 interface Report {

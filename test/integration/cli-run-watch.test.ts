@@ -278,6 +278,7 @@ describe("coffer run --watch", () => {
     await refused(["--watch", ...named], 2, /^coffer: --watch allows at most 128 secrets, not 129\n$/);
     assert.equal((await coffer(["run", "--watch", ...named.slice(1), "--", "true"], { env })).code, 0);
     await refused(["--min-interval", "1s", path], 2, /--min-interval needs --watch/);
+    await refused(["--instance", "pod-1", path], 2, /--instance needs --watch/);
     assert.equal((await coffer(["run", "--watch", path, "--", "true"], { env })).code, 0);
   });
 });

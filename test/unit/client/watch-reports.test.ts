@@ -200,4 +200,16 @@ describe("the reports of a watch", () => {
     assert.deepEqual(await sent(), []);
     await watch.return();
   });
+
+  // A server that does not answer would otherwise delay the end of the program by the timeout of a call.
+  it("are ended with the watch", async () => {
+    const { watches, watch, stream } = await watching();
+    stream.send(synced(1));
+    await turns();
+    watches.answerReport = (_, signal) =>
+      new Promise((_, reject) => signal.addEventListener("abort", () => reject(failed("CANCELLED"))));
+    const report = assert.rejects(watch.report("a", 1, "in-use"), { code: "CANCELLED" });
+    await watch.return();
+    await report;
+  });
 });
