@@ -1,5 +1,6 @@
 import type { ClientError } from "../client/client-error.ts";
 import type { CofferReader } from "../client/coffer-reader.ts";
+import { ExpiryTimer } from "../client/expiry-timer.ts";
 import type { SecretEvent } from "../client/secret-events.ts";
 import type { SecretWatch } from "../client/secret-watch.ts";
 import type { Timers } from "../domain/timers.ts";
@@ -9,7 +10,6 @@ import { type AgentConfig, type TargetConfig, secretsOf } from "./agent-config.t
 import type { AgentMetrics } from "./agent-metrics.ts";
 import type { RunReaction } from "./reaction.ts";
 import { Contact, type OutageTask } from "./contact.ts";
-import { Expiries } from "./expiries.ts";
 import { FileSet } from "./file-set.ts";
 import type { FileSystem } from "./file-system.ts";
 import { SecretStates } from "./secret-states.ts";
@@ -47,7 +47,7 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #states: SecretStates;
   readonly #contact: Contact;
-  readonly #expiries: Expiries;
+  readonly #expiry: ExpiryTimer;
   readonly #workers: readonly TargetWorker[];
   /** The version of each secret that was last reported as in use. */
   readonly #reported = new Map<string, number>();
@@ -59,7 +59,7 @@ export class Agent {
     const { config, timers, metrics } = options;
     this.#options = options;
     this.#states = new SecretStates(timers.clock);
-    this.#expiries = new Expiries(timers, (path) => this.#wake(path));
+    this.#expiry = new ExpiryTimer(timers, (now) => this.#expire(now));
     this.#complete = new Promise((resolve) => {
       this.#onComplete = resolve;
     });
@@ -104,7 +104,7 @@ export class Agent {
     // When one part ends, all others end. A worker ends only after the command that it runs.
     const results = await Promise.allSettled(parts.map((part) => part.finally(() => stop.abort())));
     this.#contact.close();
-    this.#expiries.close();
+    this.#expiry.stop();
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }
 
@@ -141,10 +141,16 @@ export class Agent {
 
   #take(event: SecretEvent): void {
     const path = this.#states.take(event);
-    if (event.kind === "secret") this.#expiries.set(event.path, event.expireTime);
+    if (event.kind === "secret" && event.expireTime !== undefined) this.#expiry.add(event.expireTime);
     if (path !== undefined) this.#wake(path);
     if (event.kind === "synced" || event.kind === "heartbeat") this.#confirm(event.kind);
     if (event.kind === "disconnected") this.#lose(event.error);
+  }
+
+  #expire(now: number): number {
+    const { expired, next } = this.#states.expire(now);
+    for (const path of expired) this.#wake(path);
+    return next;
   }
 
   #confirm(kind: "synced" | "heartbeat"): void {

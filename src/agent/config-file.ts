@@ -1,12 +1,13 @@
 import { dirname, resolve } from "node:path";
 import type { ParsedNode } from "yaml";
+import { parseInstance } from "../config/value.ts";
 import { MAX_WATCHED } from "../contract/limits.ts";
 import { StartRefused } from "../domain/start-refused.ts";
 import { SecretDocument } from "../files/secret-document.ts";
 import { type AgentConfig, type TargetConfig, secretsOf } from "./agent-config.ts";
 import { ConfigFields } from "./config-fields.ts";
 import { readTarget } from "./config-target.ts";
-import { parseInstance, parseListen } from "./config-values.ts";
+import { parseListen } from "./config-values.ts";
 import { type ReadText, readMachineFile } from "./read-text.ts";
 
 /** The keys of the file. */

@@ -89,12 +89,6 @@ export function parseProcessName(text: string): string {
   throw new Error("expected the name of a process, as ps -o comm shows it: at most 15 bytes, without a slash");
 }
 
-/** The name of this agent in reports, as in ReportRequest of coffer.proto. */
-export function parseInstance(text: string): string {
-  if (/^[A-Za-z0-9._-]{1,253}$/.test(text)) return text;
-  throw new Error("expected 1 to 253 of the characters A-Z a-z 0-9 . _ -");
-}
-
 /** The name of a secret in a template. */
 export function isTemplateName(text: string): boolean {
   return /^[A-Za-z][A-Za-z0-9_]{0,62}$/.test(text);

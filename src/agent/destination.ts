@@ -42,6 +42,12 @@ export class DestinationProblem extends Error {
 }
 
 /**
+ * A user who may write to the directory can put a link or a named pipe where a file is expected. To open a pipe would
+ * wait for its other end, and the whole agent with it.
+ */
+const UNFOLLOWED = constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/**
  * Writes a new file. O_EXCL: never writes to a file or through a link that another user created with that name. The
  * content is on the disk before the caller renames the file, for a destination that is not in memory.
  */
@@ -72,17 +78,23 @@ export function isSameFile(files: FileSystem, path: string, { content, rights }:
 }
 
 function readIfPermitted(files: FileSystem, path: string): Buffer | undefined {
+  let descriptor: number;
   try {
-    return files.readFileSync(path);
+    descriptor = files.openSync(path, constants.O_RDONLY | UNFOLLOWED);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EACCES") return undefined;
     throw error;
+  }
+  try {
+    return files.readFileSync(descriptor);
+  } finally {
+    files.closeSync(descriptor);
   }
 }
 
 /** Creates an empty file that marks a destination, or leaves it as it is. */
 export function createMark(files: FileSystem, path: string): void {
-  files.closeSync(files.openSync(path, constants.O_CREAT | constants.O_WRONLY | constants.O_NOFOLLOW, 0o600));
+  files.closeSync(files.openSync(path, constants.O_CREAT | constants.O_WRONLY | UNFOLLOWED, 0o600));
 }
 
 /** Removes a file, if it exists. */

@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../domain/timers.ts";
 import {
@@ -71,8 +72,7 @@ export class FileSet implements Destination {
     this.#removeOldFolders();
     const folder = this.#files.mkdtempSync(this.#path(`..${timestamp(this.#clock())}.`));
     for (const file of wanted) writeNewFile(this.#files, join(folder, file.name), file);
-    // mkdtemp creates the folder with mode 0700. The mode of each file decides who may read it.
-    this.#files.chmodSync(folder, 0o755);
+    this.#open(folder);
     if (marked) createMark(this.#files, this.#path(MARK));
     this.#files.symlinkSync(folder.slice(this.#directory.length + 1), this.#path(NEXT_DATA));
     this.#files.renameSync(this.#path(NEXT_DATA), this.#path(DATA));
@@ -98,6 +98,19 @@ export class FileSet implements Destination {
 
   unmark(): void {
     removeFile(this.#files, this.#path(MARK));
+  }
+
+  /**
+   * Lets others into a folder, which mkdtemp has created with the mode 0700. The mode of each file decides who may read
+   * it. O_NOFOLLOW: a user who may write to the directory could have replaced the folder by a link to any other one.
+   */
+  #open(folder: string): void {
+    const descriptor = this.#files.openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    try {
+      this.#files.fchmodSync(descriptor, 0o755);
+    } finally {
+      this.#files.closeSync(descriptor);
+    }
   }
 
   /** The name of the folder to which `..data` leads; undefined if there is no such link. */

@@ -6,7 +6,6 @@ import fs from "node:fs";
  */
 export type FileSystem = Pick<
   typeof fs,
-  | "chmodSync"
   | "closeSync"
   | "fchmodSync"
   | "fchownSync"

@@ -1,3 +1,4 @@
+import { ClientError } from "../client/client-error.ts";
 import type { CofferReader } from "../client/coffer-reader.ts";
 import type { Content } from "../domain/content.ts";
 import { type TargetConfig, secretsOf } from "./agent-config.ts";
@@ -16,7 +17,9 @@ export type Goal =
   /** No file. */
   | { readonly kind: "nothing"; readonly why: string }
   /** The files stay as they are, or absent. */
-  | { readonly kind: "unchanged"; readonly why: string };
+  | { readonly kind: "unchanged"; readonly why: string }
+  /** The secrets could not be read together. The files stay as they are meanwhile, as in any outage. */
+  | { readonly kind: "unanswered"; readonly why: string };
 
 /** Reads several secrets as of one revision. */
 type ReadTogether = Pick<CofferReader, "batchGet">["batchGet"];
@@ -33,7 +36,7 @@ type Live = Extract<SecretState, { readonly kind: "live" }>;
 
 /**
  * The goal of a target. Files are wanted only if every secret of the target can be read, so a set is complete or empty.
- * Rejects with RenderingProblem or ClientError.
+ * Rejects with RenderingProblem.
  */
 export async function goalOf(target: TargetConfig, sources: GoalSources): Promise<Goal> {
   const { states, outageMs } = sources;
@@ -48,8 +51,17 @@ export async function goalOf(target: TargetConfig, sources: GoalSources): Promis
   if (gone !== "") return { kind: whenGone === "remove" ? "nothing" : "unchanged", why: gone };
   const unknown = why("unknown").join(", ");
   if (unknown !== "") return { kind: "unchanged", why: unknown };
-  const live = found.map(({ path, state }) => [path, state as Live] as const);
-  return live.length === 1 ? fromStates(target, new Map(live)) : readAll(target, new Map(live), sources);
+  const live = new Map(found.map(({ path, state }) => [path, state as Live]));
+  return live.size === 1 ? fromStates(target, live) : ifAnswered(readAll(target, live, sources));
+}
+
+async function ifAnswered(goal: Promise<Goal>): Promise<Goal> {
+  try {
+    return await goal;
+  } catch (error) {
+    if (!(error instanceof ClientError)) throw error;
+    return { kind: "unanswered", why: error.message };
+  }
 }
 
 function fromStates(target: TargetConfig, live: ReadonlyMap<string, Live>): Goal {

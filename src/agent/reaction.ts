@@ -75,11 +75,16 @@ function sendSignal(
 ): ReactionResult {
   const found = receiversOf(receiver, processes);
   if (found.kind !== "found") return { kind: found.kind, why: found.why };
-  for (const pid of found.pids) {
-    const problem = processes.signal(pid, signal);
-    if (problem === "ESRCH") return { kind: "absent", why: `the process ${pid} has ended` };
-    if (problem !== undefined)
-      return { kind: "failed", why: `${signal} can't be sent to the process ${pid} (${problem})` };
-  }
-  return { kind: "done" };
+  // Every process gets the signal, before the result is known: one of another user that happens to have the name, or
+  // pretends to, must not keep it from the others.
+  const results = found.pids.map((pid) => signalOne(pid, signal, processes));
+  const first = (kind: ReactionResult["kind"]) => results.find((result) => result.kind === kind);
+  return first("done") ?? first("failed") ?? first("absent") ?? { kind: "done" };
+}
+
+function signalOne(pid: number, signal: NodeJS.Signals, processes: Processes): ReactionResult {
+  const problem = processes.signal(pid, signal);
+  if (problem === undefined) return { kind: "done" };
+  if (problem === "ESRCH") return { kind: "absent", why: `the process ${pid} has ended` };
+  return { kind: "failed", why: `${signal} can't be sent to the process ${pid} (${problem})` };
 }

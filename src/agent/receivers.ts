@@ -1,11 +1,11 @@
-import { readFileSync, readdirSync } from "node:fs";
+import { closeSync, constants, openSync, readSync, readdirSync } from "node:fs";
 import type { SignalReceiver } from "./agent-config.ts";
 
 /** The processes of this machine, as far as this process sees them. A test passes its own. */
 export interface Processes {
   /** The number of this process. */
   readonly self: number;
-  /** The content of a file; undefined if it can't be read. */
+  /** The content of a short file; undefined if it can't be read. */
   readonly read: (path: string) => string | undefined;
   /** The numbers of all processes. */
   readonly list: () => readonly number[];
@@ -13,12 +13,29 @@ export interface Processes {
   readonly signal: (pid: number, signal: NodeJS.Signals) => string | undefined;
 }
 
+/** More than a pid file, and a file of a process in /proc, contain. */
+const MAX_BYTES = 4096;
+
+/**
+ * The first {@link MAX_BYTES} of a file. The program that is signalled writes the pid file, often as another user than
+ * the agent. A named pipe in its place must not block the agent, and a device must not fill its memory.
+ */
+function readStart(path: string): string {
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const bytes = Buffer.alloc(MAX_BYTES);
+    return bytes.toString("utf8", 0, readSync(descriptor, bytes));
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 /** The processes of this machine, from /proc. */
 export const machineProcesses: Processes = {
   self: process.pid,
   read: (path) => {
     try {
-      return readFileSync(path, "utf8");
+      return readStart(path);
     } catch {
       return undefined;
     }

@@ -47,8 +47,14 @@ export class SecretStates {
   of(path: string): SecretState {
     const state = this.#states.get(path);
     if (state === undefined) return this.#isSynced ? { kind: "gone", why: "not readable or missing" } : UNKNOWN;
-    const isExpired = state.kind === "live" && state.expireTime !== undefined && state.expireTime <= this.#clock();
-    return isExpired ? { kind: "gone", why: "expired" } : state;
+    return expiryOf(state) <= this.#clock() ? EXPIRED : state;
+  }
+
+  /** Overwrites the values of versions that have expired. Returns their paths, and when the next version expires. */
+  expire(now: number): { readonly expired: readonly string[]; readonly next: number } {
+    const expired = [...this.#states].filter(([, state]) => expiryOf(state) <= now).map(([path]) => path);
+    for (const path of expired) this.#set(path, EXPIRED);
+    return { expired, next: Math.min(...[...this.#states.values()].map(expiryOf)) };
   }
 
   #set(path: string, state: SecretState): string {
@@ -57,6 +63,13 @@ export class SecretStates {
     this.#states.set(path, state);
     return path;
   }
+}
+
+const EXPIRED: SecretState = { kind: "gone", why: "expired" };
+
+/** In milliseconds since the epoch; Infinity if there is nothing that expires. */
+function expiryOf(state: SecretState): number {
+  return (state.kind === "live" && state.expireTime) || Number.POSITIVE_INFINITY;
 }
 
 const UNKNOWN: SecretState = { kind: "unknown", why: "not received yet" };

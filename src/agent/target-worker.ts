@@ -1,4 +1,3 @@
-import { ClientError } from "../client/client-error.ts";
 import type { Timers } from "../domain/timers.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { TargetConfig } from "./agent-config.ts";
@@ -15,7 +14,7 @@ export type TargetStatus =
   | { readonly kind: "waiting"; readonly why: string }
   /** Its files have the newest state, and the command for it has succeeded. */
   | { readonly kind: "current" }
-  /** Its files are complete and stay as they are, because a secret is gone. */
+  /** Its files are complete and stay as they are, because a secret is gone; the command for them has succeeded. */
   | { readonly kind: "kept"; readonly why: string }
   /** The newest state could not be read from the server. `isComplete` says whether the files have an earlier state. */
   | { readonly kind: "behind"; readonly why: string; readonly isComplete: boolean }
@@ -59,7 +58,9 @@ export class TargetWorker {
   readonly #options: WorkerOptions;
   readonly #wakeUp = new WakeUp();
   #status: TargetStatus = { kind: "waiting", why: "not received yet" };
-  #versions: ReadonlyMap<string, number> = new Map();
+  /** The versions in the files; undefined if this process has neither written complete files nor found them. */
+  #written: ReadonlyMap<string, number> | undefined;
+  #inUse: ReadonlyMap<string, number> = new Map();
   #failures = 0;
   #stopPause = () => {};
 
@@ -77,7 +78,7 @@ export class TargetWorker {
 
   /** The versions of secrets that the workload uses, by path: those in the files, after the command has succeeded. */
   get versionsInUse(): ReadonlyMap<string, number> {
-    return this.#versions;
+    return this.#inUse;
   }
 
   /** Looks again at what is wanted. */
@@ -88,11 +89,10 @@ export class TargetWorker {
   /** Works until `signal` is aborted. Then it waits for the end of a command that is running. */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", this.#wakeUp.call);
-    for (;;) {
+    while (!signal.aborted) {
       await this.#wakeUp.next();
       this.#stopPause();
-      if (signal.aborted) return;
-      await this.#settle();
+      if (!signal.aborted) await this.#settle();
     }
   }
 
@@ -108,29 +108,43 @@ export class TargetWorker {
     try {
       return await this.#reach(await goalOf(this.target, this.#options.sources));
     } catch (error) {
-      // No answer is no failure of the target: its files stay as they are, as in any outage.
-      if (error instanceof ClientError)
-        return { kind: "behind", why: error.message, isComplete: isReady(this.#status) };
       return { kind: "failing", why: describe(error) };
     }
   }
 
   async #reach(goal: Goal): Promise<TargetStatus> {
-    if (goal.kind === "unchanged") {
-      return isReady(this.#status) ? { kind: "kept", why: goal.why } : { kind: "waiting", why: goal.why };
+    if (goal.kind === "files" || goal.kind === "nothing") this.#put(goal);
+    else if (this.#written === undefined) return this.#reached(goal);
+    // Also if the files stay as they are: the action for them may still be due.
+    const missed = await this.#act();
+    if (missed !== undefined) return missed;
+    this.#inUse = this.#written ?? new Map();
+    return this.#reached(goal);
+  }
+
+  /** The state after a goal is reached. */
+  #reached(goal: Goal): TargetStatus {
+    const isComplete = this.#written !== undefined;
+    switch (goal.kind) {
+      case "files":
+        return { kind: "current" };
+      case "nothing":
+        return { kind: "removed", why: goal.why };
+      case "unchanged":
+        return { kind: isComplete ? "kept" : "waiting", why: goal.why };
+      case "unanswered":
+        return { kind: "behind", why: goal.why, isComplete };
     }
+  }
+
+  #put(goal: Extract<Goal, { readonly kind: "files" | "nothing" }>): void {
     const files = goal.kind === "files" ? goal.files : [];
     try {
       this.#write(files);
     } finally {
       for (const { content } of files) content.fill(0);
     }
-    const missed = await this.#act();
-    if (goal.kind === "nothing") this.#versions = new Map();
-    if (missed !== undefined) return missed;
-    if (goal.kind === "nothing") return { kind: "removed", why: goal.why };
-    this.#versions = goal.versions;
-    return { kind: "current" };
+    this.#written = goal.kind === "files" ? goal.versions : undefined;
   }
 
   /** Files that are right already are not written again, also after a restart of the agent. */
@@ -146,8 +160,8 @@ export class TargetWorker {
   }
 
   /**
-   * Runs the action if it is due. A mark beside the files says so: it is made before the files change and removed when
-   * the action has succeeded, so a process that is killed between the two does not miss the action.
+   * Runs the action for the files if it is due. A mark beside the files says so: it is made before the files change and
+   * removed when the action has succeeded, so a process that is killed between the two does not miss the action.
    */
   async #act(): Promise<TargetStatus | undefined> {
     const { destination, target, metrics, log, react } = this.#options;

@@ -1,4 +1,3 @@
-import { hostname } from "node:os";
 import { reactionsOn } from "../agent/reaction.ts";
 import { Agent } from "../agent/agent.ts";
 import type { AgentConfig } from "../agent/agent-config.ts";
@@ -21,6 +20,7 @@ import type { World } from "../process/world.ts";
 import { openSource } from "../workload-api/open-source.ts";
 import type { ConnectionConfig } from "./client-connection.ts";
 import { CommandFailed } from "./command-failed.ts";
+import { instanceOfThisMachine } from "./watch/instance-option.ts";
 
 /** How the agent runs. */
 export type AgentMode =
@@ -41,6 +41,8 @@ export async function runAgent(
   mode: AgentMode,
   world: World,
 ): Promise<void> {
+  // Process 1 of a container ignores signals without a listener, so this comes first.
+  const stopping = stopSignal(world);
   const found = await Promise.all(config.targets.map((target) => placeProblem(target)));
   const problems = found.filter((problem) => problem !== undefined);
   if (problems.length > 0) throw new StartRefused(problems);
@@ -49,7 +51,7 @@ export async function runAgent(
   const source = await openSource(connection.identity, "client", processTimers);
   const client = new CofferClient({ ...connection, identity: source, timers: processTimers });
   try {
-    await work(agentOf(config, client, mode, log), config, mode, { log, world });
+    await work(agentOf(config, client, mode, log), config, mode, { log, stopping });
   } finally {
     await client.close();
     source.close();
@@ -86,10 +88,10 @@ async function work(
   { agent, metrics }: Assembled,
   config: AgentConfig,
   mode: AgentMode,
-  { log, world }: { readonly log: LogSink; readonly world: World },
+  { log, stopping }: { readonly log: LogSink; readonly stopping: Promise<string> },
 ): Promise<void> {
   const stop = new AbortController();
-  void stopSignal(world).then((signal) => {
+  void stopping.then((signal) => {
     log.info("signal received", { signal });
     stop.abort();
   });
@@ -149,11 +151,4 @@ function protectMemory(world: World, log: LogSink): void {
   for (const detail of [emptyCoreDumps(kernelFiles), swapWarning(kernelFiles)]) {
     if (detail !== undefined) log.warn("memory may be written to disk", { detail });
   }
-}
-
-/** The host name, which is the name of the pod in Kubernetes, with the characters that a report allows. */
-function instanceOfThisMachine(): string {
-  return hostname()
-    .replace(/[^A-Za-z0-9._-]/g, "-")
-    .slice(0, 253);
 }

@@ -1,4 +1,5 @@
-import { readFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
 import { message, string } from "../contract/message.ts";
 import { type WatchResponse, VersionState, watchResponse } from "../contract/messages.ts";
 import { repeated, repeatedString } from "../contract/repeated-fields.ts";
@@ -112,7 +113,7 @@ export class CacheFile {
 
   async #read(): Promise<Buffer | undefined> {
     try {
-      return await readFile(this.#path);
+      return await readRegularFile(this.#path);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
       throw error;
@@ -128,6 +129,17 @@ export class CacheFile {
         event?.kind === "secret" ? [secretSeen(event.value, revision)] : [],
       ),
     };
+  }
+}
+
+/** Opens without blocking: the close of a cache waits for this, and a named pipe may never have a writer. */
+async function readRegularFile(path: string): Promise<Buffer> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if (!(await handle.stat()).isFile()) throw new UnsealError("is not a regular file");
+    return await handle.readFile();
+  } finally {
+    await handle.close();
   }
 }
 

@@ -172,7 +172,7 @@ export abstract class CofferReader {
     const { timers, random, watchSilenceMs: silenceMs } = this.#settings;
     const watch = new SecretWatch(readWatchOptions(options), {
       open: (request) => this.#channels.stream(methods.watch, request),
-      report: (request) => this.calls.read(methods.report, request, {}),
+      report: (request, signal) => this.calls.read(methods.report, request, { signal }),
       onOver: () => this.#watches.delete(watch),
       pauses: this.#pauses,
       timers,

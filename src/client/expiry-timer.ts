@@ -3,7 +3,7 @@ import type { Timers } from "../domain/timers.ts";
 /** Milliseconds. The clock can jump, and a timer of Node waits for at most 25 days. */
 const LONGEST_WAIT_MS = 3_600_000;
 
-/** Runs a task when versions expire. */
+/** Runs a task when versions expire, by the clock of this machine: also while no server answers. */
 export class ExpiryTimer {
   readonly #timers: Pick<Timers, "clock" | "delay">;
   readonly #expire: (now: number) => number;

@@ -191,7 +191,11 @@ export class SecretCache {
 
   async #load(): Promise<void> {
     const loaded = await this.#saver?.load();
-    if (loaded === undefined || this.#source !== "none") return;
+    if (loaded === undefined) return;
+    if (this.#isClosed || this.#source !== "none") {
+      for (const { content } of loaded.secrets) content?.dispose();
+      return;
+    }
     this.#source = "file";
     this.#confirmed.restore(loaded.confirmedTime);
     for (const seen of loaded.secrets) {

@@ -1,4 +1,4 @@
-import type { WatchRequest, WatchResponse } from "../contract/messages.ts";
+import type { ReportRequest, WatchRequest, WatchResponse } from "../contract/messages.ts";
 import type { Timers } from "../domain/timers.ts";
 import { ClientError, callAborted, clientClosed } from "./client-error.ts";
 import { EventQueue } from "./event-queue.ts";
@@ -9,7 +9,7 @@ import type { SecretEvent } from "./secret-events.ts";
 import type { ServerStream, StreamStep } from "./server-stream.ts";
 import { textOf } from "./values.ts";
 import type { WatchSettings } from "./watch-options.ts";
-import { type ReportedState, type SendReport, WatchReports } from "./watch-reports.ts";
+import { type ReportedState, WatchReports } from "./watch-reports.ts";
 import { WatchView } from "./watch-view.ts";
 
 /** What a watch needs of its client. */
@@ -18,7 +18,8 @@ export interface WatchConnection {
   readonly open: (
     request: WatchRequest,
   ) => Promise<Pick<ServerStream<WatchResponse>, "next" | "over" | "silence" | "replace">>;
-  readonly report: SendReport;
+  /** Sends a report, until the signal is aborted. Rejects with {@link ClientError}. */
+  readonly report: (request: ReportRequest, signal: AbortSignal) => Promise<unknown>;
   /** Called once, when the watch has ended. */
   readonly onOver: () => void;
   readonly pauses: Pauses;
@@ -55,7 +56,9 @@ export class SecretWatch implements AsyncIterableIterator<SecretEvent, undefined
   constructor(settings: WatchSettings, connection: WatchConnection) {
     this.#settings = settings;
     this.#connection = connection;
-    this.#reports = new WatchReports(settings.instance, connection.report);
+    // The server forgets the reports at the end of the watch, so they must not delay it.
+    const send = (request: ReportRequest) => connection.report(request, this.#stop.signal);
+    this.#reports = new WatchReports(settings.instance, send);
     const abort = () => this.#end(callAborted(settings.signal as AbortSignal));
     settings.signal?.addEventListener("abort", abort);
     if (settings.signal?.aborted) abort();
@@ -192,7 +195,7 @@ export class SecretWatch implements AsyncIterableIterator<SecretEvent, undefined
   #take(message: WatchResponse): void {
     const { event } = message;
     for (const item of this.#view.take(message)) {
-      if (item.kind === "gone") this.#reports.forget(item.path);
+      if (item.kind === "gone") this.#reports.gone(item);
       this.#show(item);
     }
     if (event?.kind === "heartbeat") this.#reports.alive();

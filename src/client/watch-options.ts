@@ -1,3 +1,4 @@
+import { INSTANCE_FORM, isInstanceName } from "../contract/instance-name.ts";
 import type { WatchRequest } from "../contract/messages.ts";
 import { invalidOption } from "./client-error.ts";
 import { checkSignal } from "./client-options.ts";
@@ -45,9 +46,12 @@ export function readWatchOptions(options: WatchOptions): WatchSettings {
   const prefixes = textsOf("prefixes", options.prefixes);
   if (paths.length + prefixes.length === 0) throw invalidOption("paths and prefixes are both empty; give at least one");
   checkSignal(signal);
+  const name = textOf("instance", instance ?? "");
+  // The server would refuse each report, and a cache does not show that.
+  if (!isInstanceName(name)) throw invalidOption(`instance: expected ${INSTANCE_FORM}`);
   return {
     scope: { paths, prefixes, withValues: flagOf("withValues", withValues) ?? true },
-    instance: textOf("instance", instance ?? ""),
+    instance: name,
     signal,
   };
 }

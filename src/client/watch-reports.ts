@@ -1,5 +1,6 @@
 import { type ReportRequest, ReportState } from "../contract/messages.ts";
 import { ClientError } from "./client-error.ts";
+import type { SecretGone } from "./secret-events.ts";
 
 /** What a workload does with a version: it has received it, or it uses it and no older one. */
 export type ReportedState = "received" | "in-use";
@@ -10,7 +11,7 @@ const STATES: Readonly<Record<ReportedState, number>> = { received: ReportState.
 const SENDERS = 4;
 
 /** Sends one report. Rejects with {@link ClientError}. */
-export type SendReport = (request: ReportRequest) => Promise<unknown>;
+type SendReport = (request: ReportRequest) => Promise<unknown>;
 
 /** The last report of one path and state. */
 interface Report {
@@ -54,7 +55,7 @@ export class WatchReports {
   report(path: string, version: number, state: ReportedState): Promise<void> {
     // It would have no effect: the server counts the version in use.
     if (state === "received" && this.#reports.has(keyOf({ path, state: "in-use" }))) return Promise.resolve();
-    if (state === "in-use") this.#remove({ path, state: "received" });
+    if (state === "in-use") this.#forget({ path, state: "received" });
     const report = this.#reportOf(path, state);
     report.version = version;
     if (this.#watchId === undefined) return Promise.resolve();
@@ -64,9 +65,13 @@ export class WatchReports {
     });
   }
 
-  /** Forgets the reports of a secret that is gone. */
-  forget(path: string): void {
-    for (const state of Object.keys(STATES) as ReportedState[]) this.#remove({ path, state });
+  /**
+   * A secret is gone. Only a purge ends the use of a version: otherwise the secret can come back, and a version that is
+   * then received must not count before the one in use.
+   */
+  gone({ path, reason }: SecretGone): void {
+    this.#forget({ path, state: "received" });
+    if (reason === "purged") this.#forget({ path, state: "in-use" });
   }
 
   /** A stream has begun. Sends everything again. */
@@ -94,11 +99,19 @@ export class WatchReports {
     return report;
   }
 
-  #remove(named: Pick<Report, "path" | "state">): void {
+  #forget(named: Pick<Report, "path" | "state">): void {
     const report = this.#reports.get(keyOf(named));
-    if (report === undefined) return;
-    this.#reports.delete(keyOf(named));
+    if (report !== undefined) this.#remove(report);
+  }
+
+  /** Removes a report, unless a newer one has its place. */
+  #remove(report: Report): void {
     this.#failed.delete(report);
+    if (this.#isCurrent(report)) this.#reports.delete(keyOf(report));
+  }
+
+  #isCurrent(report: Report): boolean {
+    return this.#reports.get(keyOf(report)) === report;
   }
 
   #enqueue(report: Report): void {
@@ -133,12 +146,13 @@ export class WatchReports {
   async #attempt(report: Report): Promise<unknown> {
     const { path, state, version } = report;
     const watchId = this.#watchId;
-    if (watchId === undefined || this.#reports.get(keyOf(report)) !== report) return undefined;
+    if (watchId === undefined || !this.#isCurrent(report)) return undefined;
     try {
       await this.#send({ path, version, watchId, state: STATES[state], instance: this.#instance });
     } catch (error) {
       if (!(error instanceof ClientError) || isRefusal(error)) return error;
-      this.#failed.add(report);
+      // Only a change of the rules helps, and SYNCED follows it.
+      if (error.code !== "PERMISSION_DENIED") this.#failed.add(report);
     }
     return undefined;
   }

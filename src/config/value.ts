@@ -1,3 +1,4 @@
+import { INSTANCE_FORM, isInstanceName } from "../contract/instance-name.ts";
 import { isKeyText } from "../domain/key-text.ts";
 import { SpiffeId } from "../spiffe/spiffe-id.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
@@ -109,6 +110,12 @@ export function parseSpiffeId(text: string): SpiffeId {
 /** The name of a trust domain, without `spiffe://`. */
 export function parseTrustDomain(text: string): TrustDomain {
   return named("trust domain", text, TrustDomain.parse);
+}
+
+/** The name of an instance of a workload, in reports. */
+export function parseInstance(text: string): string {
+  if (text !== "" && isInstanceName(text)) return text;
+  throw new Error(`invalid name: expected ${INSTANCE_FORM}`);
 }
 
 /** A trust domain and the file of its bundle. */

@@ -61,7 +61,7 @@ export const watchedSecret = message<WatchedSecret>({
   binaryData: map(8, "binary_data", "binary"),
 });
 
-/** Ends a snapshot. */
+/** Everything up to the revision was sent. */
 export interface WatchSynced {
   /** The number of requested paths and prefixes of which the caller may watch at least one path. */
   readonly readable: number;
@@ -115,7 +115,10 @@ export type WatchReport =
 
 /** One event. */
 export interface WatchResponse {
-  /** In SYNCED and heartbeats, the revision up to which everything was sent; otherwise the revision of the change. */
+  /**
+   * In SYNCED, heartbeats and REVOKED, the revision up to which everything was sent; in a secret, that of its last change;
+   * 0 in RESYNC.
+   */
   readonly revision: number;
   /** Undefined if a newer server sends an event of another kind. */
   readonly event: WatchReport | undefined;

@@ -18,8 +18,11 @@ export interface AnswerableCall {
   whenRoom(task: () => void): void;
   /** Sends the answer, a framed message, and overwrites its bytes. */
   succeed(framed: Buffer): void;
-  /** Answers with any number of messages. The call ends when `fail` is called, or when the caller ends it. */
-  beginStream(listener: MessageListener): MessageStream;
+  /**
+   * Answers with any number of messages. The call ends when `fail` is called, or when the caller ends it. Until then, it
+   * holds `bytes` of the caller's budget. Throws BUDGET_EXCEEDED.
+   */
+  beginStream(listener: MessageListener, bytes: number): MessageStream;
   /** Sends an error. */
   fail(failure: unknown): void;
   /** Overwrites the bytes of the request, after it has been decoded into copies. */

@@ -89,6 +89,8 @@ export class Budget {
   #joined = 1;
   /** Its requests on this thread that wait for space, in order of arrival. */
   readonly #queue = new Map<Lease, { readonly bytes: number; readonly granted: () => void }>();
+  /** Its streams on this thread that wait for space. */
+  readonly #streams = new Map<Lease, { readonly bytes: number; readonly task: () => void }>();
 
   /** The budget of a SPIFFE ID that has its first connection on this thread. */
   constructor({ limits, minimum, memory }: BudgetsOptions, id: string, waiting: WaitingCallers<Budget>) {
@@ -140,10 +142,19 @@ export class Budget {
     this.#waiting.add(this);
   }
 
-  /** Removes a request from the queue: it has its bytes, or its call is over. */
+  /**
+   * Calls `task` when there is space for bytes, and does not take it. It does not delay requests: a stream can wait as long
+   * as other streams of its caller are not read.
+   */
+  whenFits(lease: Lease, bytes: number, task: () => void): void {
+    this.#streams.set(lease, { bytes, task });
+    this.#waiting.add(this);
+  }
+
+  /** Removes a request or a stream that waits: there is space for it, or its call is over. */
   forget(lease: Lease): void {
-    if (!this.#queue.delete(lease) || this.#queue.size > 0) return;
-    this.#waiting.delete(this);
+    const hasWaited = this.#queue.delete(lease) || this.#streams.delete(lease);
+    if (hasWaited && this.#queue.size + this.#streams.size === 0) this.#waiting.delete(this);
   }
 
   /** The maximum that the SPIFFE ID may hold of a resource now. */
@@ -156,13 +167,18 @@ export class Budget {
     return this.#queue.size > 0;
   }
 
-  /** Grants the waiting requests the bytes that fit now. */
+  /** Grants the waiting requests the bytes that fit now. If none waits any longer, wakes the streams. */
   wake(): void {
     for (const [lease, { bytes, granted }] of this.#queue) {
       if (!this.shares.bytes.fits(bytes)) return;
       this.forget(lease);
       lease.hold("bytes", bytes);
       granted();
+    }
+    for (const [lease, { bytes, task }] of this.#streams) {
+      if (!this.shares.bytes.fits(bytes)) continue;
+      this.forget(lease);
+      task();
     }
   }
 }
@@ -226,15 +242,9 @@ export class Lease {
     return true;
   }
 
-  /**
-   * Calls `task` when its caller has space for bytes, which are then not held. Wakes no other request, as {@link discard}:
-   * thousands of streams can wait.
-   */
+  /** See {@link Budget.whenFits}. */
   whenFits(bytes: number, task: () => void): void {
-    this.request(bytes, () => {
-      this.#return("bytes", bytes);
-      task();
-    });
+    this.#budget.whenFits(this, bytes, task);
   }
 
   /** The maximum that its caller may hold of a resource now. */

@@ -55,7 +55,6 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
   #cancelDeadline: (() => void) | undefined;
   /** Reads more of an incomplete request; undefined if it was complete from the start. */
   #listener: (() => void) | undefined;
-  /** The messages of a streaming call. */
   #messages: MessageStream | undefined;
   /** When the answer of a streaming call began, in monotonic milliseconds. */
   #streamingSince: number | undefined;
@@ -107,8 +106,10 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
   }
 
   /** No time limit applies to the answer except that of the caller. */
-  beginStream(listener: MessageListener): MessageStream {
+  beginStream(listener: MessageListener, bytes: number): MessageStream {
+    if (!this.#lease.fits("bytes", bytes)) throw this.#overBudget("bytes");
     const { stream, openCalls } = this.#arrival;
+    this.#lease.hold("bytes", bytes);
     this.#messages = new MessageStream(stream, this.#lease, listener);
     this.#state = "streaming";
     this.#streamingSince = this.#environment.timers.elapsed();

@@ -1,3 +1,4 @@
+import { hasInstanceCharacters } from "../contract/instance-name.ts";
 import { MAX_INSTANCE_BYTES } from "../contract/limits.ts";
 import * as wire from "../contract/messages.ts";
 import { invalidField, limitExceeded } from "../domain/errors.ts";
@@ -5,8 +6,6 @@ import type { VersionUse, VersionReport } from "../store/watch-registry.ts";
 
 /** 16 bytes in base64url without padding. Errors have the watch_id, so it must be short. */
 const WATCH_ID = /^[A-Za-z0-9_-]{22}$/;
-
-const INSTANCE = /^[A-Za-z0-9._-]*$/;
 
 /** The report of a request, without the path and the caller, which its permit has. Throws INVALID_FIELD or LIMIT_EXCEEDED. */
 export function reportOf({
@@ -30,5 +29,5 @@ function stateOf(state: number): VersionUse {
 function checkInstance(instance: string): void {
   const bytes = Buffer.byteLength(instance);
   if (bytes > MAX_INSTANCE_BYTES) throw limitExceeded("instance", MAX_INSTANCE_BYTES, "bytes", bytes);
-  if (!INSTANCE.test(instance)) throw invalidField("instance", "has a character other than A-Z a-z 0-9 . _ -");
+  if (!hasInstanceCharacters(instance)) throw invalidField("instance", "has a character other than A-Z a-z 0-9 . _ -");
 }

@@ -27,7 +27,7 @@ export interface ReconciliationOptions {
 }
 
 /** Before the first candidate. */
-const FIRST: Position = { revision: -2, path: "" };
+const FIRST: Position = { revision: -1, path: "" };
 
 /** The revision of a candidate that the watcher may no longer see. It is lower than that of any change. */
 const REVOKED_REVISION = -1;
@@ -77,10 +77,12 @@ export class Reconciliation {
     return this.#scan.isOver ? this.#select() : this.#look();
   }
 
-  #look(): typeof UNKNOWN | undefined {
+  /** The order of REVOKED does not matter, so the first scan finds all of them without a selection. */
+  #look(): Candidate | typeof UNKNOWN | undefined {
     const stored = this.#scan.advance();
     const decision = stored === undefined ? undefined : this.#decide(stored);
     if (decision === UNKNOWN) return UNKNOWN;
+    if (decision?.isRevoked === true) return this.#after === FIRST ? decision : undefined;
     if (decision !== undefined && compare(decision, this.#after) > 0) this.#selection.add(decision);
     return undefined;
   }

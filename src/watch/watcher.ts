@@ -90,10 +90,11 @@ export class Watcher implements Stepwise {
     this.#options.wake();
   }
 
-  /** Sends a heartbeat when there is space for it. */
+  /** Sends a heartbeat when there is space for it. None arrives before SYNCED. */
   beat(): void {
-    if (this.#task.kind !== "live" || this.#earlier !== undefined || this.#notices.length > 0) return;
-    this.#notices.push(this.#heartbeat(this.#sight.fingerprint));
+    if (this.#task.kind === "walk" || this.#earlier !== undefined || this.#notices.length > 0) return;
+    const isChanging = this.#task.kind === "reconcile" && this.#task.isOfPolicy;
+    this.#notices.push(this.#heartbeat(isChanging ? POLICY_CHANGING : this.#sight.fingerprint));
     this.#options.wake();
   }
 

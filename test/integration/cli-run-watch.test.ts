@@ -116,6 +116,24 @@ describe("coffer run --watch", () => {
     );
   });
 
+  // A caller that may write the secret could otherwise end every command that runs with it.
+  it("starts the command with the earlier values if the system refuses the new ones", async () => {
+    const path = await put("large", "one");
+    const watched = run(["--watch", ...NO_INTERVAL, path, "--", ...SHOWN]);
+    const [, first] = await watched.printed(/started (\d+) one\n/);
+    await put("large", "x".repeat(128 * 1024));
+    await watched.printed(new RegExp(`started (?!${first} )\\d+ one\\n`));
+    assert.equal(
+      watched.stderr,
+      "coffer: restarting the command: shop/api/large version 2\n" +
+        "coffer: can't run sh: its variables and arguments exceed the limit of the operating system; " +
+        "starting it with the earlier versions\n",
+    );
+    // The control: a value that the system accepts follows.
+    await put("large", "three");
+    await watched.printed(/ three\n/);
+  });
+
   it("does not restart the command before the interval is over", async () => {
     const path = await put("interval", "one");
     const slow = run(["--watch", "--min-interval", "1h", path, "--", ...SHOWN]);
@@ -260,6 +278,7 @@ describe("coffer run --watch", () => {
     await refused(["--watch", ...named], 2, /^coffer: --watch allows at most 128 secrets, not 129\n$/);
     assert.equal((await coffer(["run", "--watch", ...named.slice(1), "--", "true"], { env })).code, 0);
     await refused(["--min-interval", "1s", path], 2, /--min-interval needs --watch/);
+    await refused(["--instance", "pod-1", path], 2, /--instance needs --watch/);
     assert.equal((await coffer(["run", "--watch", path, "--", "true"], { env })).code, 0);
   });
 });

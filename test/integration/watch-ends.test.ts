@@ -61,6 +61,41 @@ describe("a Watch ends", () => {
     await kit.stop();
   });
 
+  // A watch of 128 prefixes takes 25 kB of memory, on the threads of its front and of the store.
+  it("with BUDGET_EXCEEDED if the paths and prefixes of its SPIFFE ID take too many bytes; it has them back at its end", async () => {
+    const kit = await started({ budgets: { bytes: 1 << 20, unread: 1024, calls: 8192 } });
+    const web = kit.caller(WEB);
+    const prefixes = Array.from({ length: 128 }, (_, i) => `p${i}/`);
+    const fill = async () => {
+      const open: Watching[] = [];
+      for (;;) {
+        const watching = new Watching(web, { prefixes });
+        const begun = watching.synced().then(
+          () => true,
+          () => false,
+        );
+        if (await begun) open.push(watching);
+        else {
+          assert.deepEqual(await watching.ended(), { code: "RESOURCE_EXHAUSTED", reason: "BUDGET_EXCEEDED" });
+          return open;
+        }
+        assert.ok(open.length <= 40);
+      }
+    };
+    const open = await fill();
+    assert.ok(open.length >= 10, `${open.length}`);
+    for (const watching of open) watching.cancel();
+    await until("a watch can begin again", async () => {
+      const watching = new Watching(web, { prefixes });
+      return watching.synced().then(
+        () => true,
+        () => false,
+      );
+    });
+    web.close();
+    await kit.stop();
+  });
+
   it("with BUDGET_EXCEEDED if its SPIFFE ID has too many calls; those of other SPIFFE IDs can begin", async () => {
     const kit = await started({ budgets: { bytes: 1 << 26, unread: 1024, calls: 40 } });
     const [web, admin] = [kit.caller(WEB), kit.caller(ADMIN)];

@@ -46,10 +46,10 @@ export async function openPool(password) {
 }
 `;
 
-/** The `./web-server` of the page: it reports the password of its environment, and runs until a signal ends it. */
+/** The `./web-server` of the page: it reports the password of its environment, and runs until a signal or the end of its input. */
 const WEB_SERVER = `#!/bin/sh
 echo "uses $DB_PASSWORD"
-exec sleep 100000
+exec cat
 `;
 
 /** A workload in a separate process that watches the secret of docs/rotation.md. */

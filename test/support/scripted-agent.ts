@@ -69,8 +69,8 @@ export class ScriptedAgent {
   /** The error of each BatchGet; undefined if it is answered. */
   batchError: ClientError | undefined;
 
-  /** `text` is the configuration, in which DIR is the folder. */
-  constructor(folder: AgentFolder, text: string, mode: "running" | "once" = "running") {
+  /** `text` is the configuration, in which DIR is the folder. `stopped`: the agent is stopped before it begins. */
+  constructor(folder: AgentFolder, text: string, mode: "running" | "once" | "stopped" = "running") {
     const config = readAgentConfig("agent.yaml", () => Buffer.from(text.replaceAll("DIR", folder.path)));
     this.metrics = new AgentMetrics(
       config.targets.map(({ name }) => name),
@@ -98,6 +98,7 @@ export class ScriptedAgent {
       metrics: this.metrics,
       react: mode === "once" ? undefined : react,
     });
+    if (mode === "stopped") this.#stop.abort();
     this.#run = this.agent.run(this.#stop.signal).catch((error: unknown) => error);
   }
 

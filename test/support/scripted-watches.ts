@@ -81,7 +81,7 @@ export class ScriptedWatches {
   /** The reports, in the order in which they were sent. */
   readonly reports: ReportRequest[] = [];
   /** What happens to a report. */
-  answerReport: (request: ReportRequest) => Promise<void> = async () => {};
+  answerReport: (request: ReportRequest, signal: AbortSignal) => Promise<void> = async () => {};
   /** How many watches have ended. */
   ended = 0;
 
@@ -94,9 +94,9 @@ export class ScriptedWatches {
         this.streams.push(stream);
         return stream;
       },
-      report: (request) => {
+      report: (request, signal) => {
         this.reports.push(request);
-        return this.answerReport(request);
+        return this.answerReport(request, signal);
       },
       onOver: () => {
         this.ended += 1;

@@ -13,7 +13,7 @@ import { findVersion, lastChange, latestVersion, newest, settingsOf, versionRef 
 import { versionContext } from "../../src/sealing/context.ts";
 import { Sight } from "../../src/watch/sight.ts";
 import type { WatchScope } from "../../src/watch/watch-scope.ts";
-import { HEARTBEAT_GROUPS } from "../../src/watch/heartbeats.ts";
+import { HEARTBEAT_GROUPS, HEARTBEAT_STEP_MS } from "../../src/watch/heartbeats.ts";
 import { WatchHub } from "../../src/watch/watch-hub.ts";
 import type { WatchLimits } from "../../src/watch/watch-limits.ts";
 import { plainSealer } from "./plain-sealer.ts";
@@ -61,7 +61,10 @@ export class Turns {
 
   /** Lets the time between two heartbeats of each watcher pass. */
   beat(): void {
-    for (let group = 0; group < HEARTBEAT_GROUPS; group++) for (const task of this.#beats.splice(0)) task();
+    for (let group = 0; group < HEARTBEAT_GROUPS; group++) {
+      this.#elapsed += HEARTBEAT_STEP_MS;
+      for (const task of this.#beats.splice(0)) task();
+    }
   }
 }
 

@@ -81,7 +81,7 @@ async function run(command: Command, world: World): Promise<never> {
   const { untilAvailable } = await import("../wait.ts");
   const { sources, program, rest } = readLine(command.args, world.argv);
   const { wait = 0, watch, ...flags } = command.opts<RunFlags>();
-  if (watch === undefined) refuseUnused(flags);
+  if (watch === undefined) refuseUnused(command);
   const read = (client: CofferClient) => untilAvailable(() => readAll(client, sources), wait);
   const untilRun = <Result>(work: Promise<Result>) =>
     relay.until(work, (signal) => `ended by ${signal} before the command was run`);
@@ -99,10 +99,13 @@ async function run(command: Command, world: World): Promise<never> {
   throw await untilRun(askServer(command, world, supervise));
 }
 
+/** The flags that belong to --watch, by the name of their option. */
+const WATCH_FLAGS = { minInterval: "--min-interval", grace: "--grace", instance: "--instance" };
+
 /** Refuses options that have no effect without --watch: it was probably forgotten. */
-function refuseUnused({ minInterval, grace }: Pick<RunFlags, "minInterval" | "grace">): void {
-  if (minInterval !== undefined) throw new CommandFailed("usage", "--min-interval needs --watch");
-  if (grace !== undefined) throw new CommandFailed("usage", "--grace needs --watch");
+function refuseUnused(command: Command): void {
+  for (const [name, flag] of Object.entries(WATCH_FLAGS))
+    if (command.getOptionValueSource(name) === "cli") throw new CommandFailed("usage", `${flag} needs --watch`);
 }
 
 /** Separates the arguments before and after `--`, which commander returns as one list. */

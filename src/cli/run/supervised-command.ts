@@ -1,5 +1,5 @@
 import type { Timers } from "../../domain/timers.ts";
-import type { ExitStatus } from "../exit-status.ts";
+import { ExitStatus } from "../exit-status.ts";
 import type { RunningCommand } from "./child-command.ts";
 import { JoinedRequests } from "./joined-requests.ts";
 import type { ChangeReaction } from "./change-reaction.ts";
@@ -56,9 +56,12 @@ export class SupervisedCommand {
    */
   async run(first: PreparedStart): Promise<ExitStatus> {
     try {
-      for (let start = first; ; start = this.#takeNext(start)) {
-        const status = await this.#runOnce(start);
+      let command = await this.#begin(first);
+      for (let last = first; ; ) {
+        const status = await command.ended;
+        this.#cancelKill();
         if (this.#next === undefined || this.#isEnding) return status;
+        ({ command, last } = await this.#beginAgain(last));
       }
     } finally {
       this.#requests.cancel();
@@ -82,16 +85,29 @@ export class SupervisedCommand {
     this.#command?.send(signal);
   }
 
-  async #runOnce({ variables, versions }: PreparedStart): Promise<ExitStatus> {
+  async #begin({ variables, versions }: PreparedStart): Promise<Command> {
     const command = this.#options.start(variables);
     this.#command = command;
     this.#used = versions;
     this.#requests.begin();
     await command.started;
     this.#options.onInUse(versions);
-    const status = await command.ended;
-    this.#cancelKill();
-    return status;
+    return command;
+  }
+
+  /**
+   * Starts the command with the newest versions, or else with those of its last start: Linux refuses a variable of 128 KiB,
+   * and a user who may write the secret must not be able to end the command.
+   */
+  async #beginAgain(last: PreparedStart): Promise<{ readonly command: Command; readonly last: PreparedStart }> {
+    const next = this.#takeNext(last);
+    try {
+      return { command: await this.#begin(next), last: next };
+    } catch (error) {
+      if (!(error instanceof ExitStatus) || this.#isEnding) throw error;
+      this.#options.onNotice(`${error.message}; starting it with the earlier versions`);
+      return { command: await this.#begin(last), last };
+    }
   }
 
   /** The newest versions: a secret may have changed again, or disappeared, while the command was ending. */

@@ -44,7 +44,7 @@ export async function printChanges(task: WatchTask, format: "text" | "json"): Pr
 
 /**
  * Runs a command for each change until the watch ends, or until a signal. The signal is also passed to the command that
- * runs. Resolves after the end of that command. Rejects with CommandFailed if the watch has ended and a command has
+ * runs. Settles after the end of that command. Rejects with CommandFailed if the watch has ended and a command has
  * failed.
  */
 export async function runForChanges(task: WatchTask, command: string, relay: SignalRelay): Promise<void> {
@@ -67,8 +67,12 @@ export async function runForChanges(task: WatchTask, command: string, relay: Sig
       void watch.return();
     },
   );
-  await follow(watch, task, { take: (change) => commands.add(change), synced: () => commands.idle() });
-  await commands.idle();
+  try {
+    await follow(watch, task, { take: (change) => commands.add(change), synced: () => commands.idle() });
+  } finally {
+    // Also after an error: the process must not exit before the command, nor without the changes that it has received.
+    await commands.idle();
+  }
   if (ended !== undefined) throw ended;
   const { failures } = commands;
   if (failures > 0) throw new CommandFailed("other", `failed commands: ${failures}`);

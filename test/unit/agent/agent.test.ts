@@ -37,7 +37,7 @@ afterEach(async () => {
   folder.remove();
 });
 
-function start(text: string, mode: "running" | "once" = "running"): ScriptedAgent {
+function start(text: string, mode: "running" | "once" | "stopped" = "running"): ScriptedAgent {
   const agent = new ScriptedAgent(folder, text, mode);
   agents.push(agent);
   return agent;
@@ -233,11 +233,73 @@ describe("an agent", () => {
     assert.deepEqual(folder.read("db"), { k: "1" });
   });
 
+  // SIGTERM can arrive while the agent opens its listener.
+  it("ends at once if it was stopped before it began", async () => {
+    assert.equal(await start(ONE, "stopped").ended(), undefined);
+  });
+
   it("ends with the error of its watch if waiting does not help", async () => {
     const agent = await startedWith(ONE);
     const error = new ClientError("INVALID_ARGUMENT", "refused");
     agent.emit(error);
     assert.equal(await agent.ended(), error);
+  });
+});
+
+// The files on the disk are complete, so neither of these is a reason to leave the program with older ones.
+describe("a command that has failed", () => {
+  it("is run again although the secret is gone meanwhile, and the files are then kept", async () => {
+    const agent = await startedWith(ONE);
+    agent.put("shop/db", 2, { k: "2" });
+    await agent.settled();
+    agent.running[0]!.end({ kind: "failed", why: "x" });
+    await agent.settled();
+    agent.end("shop/db", 2, "deleted");
+    await agent.settled();
+    assert.equal(agent.begun, 3);
+    agent.running[0]!.end({ kind: "failed", why: "x" });
+    await agent.settled();
+    assert.equal(agent.status("db"), "failing");
+    agent.timers.advance(2000);
+    await agent.settled();
+    agent.running[0]!.end({ kind: "done" });
+    await agent.settled();
+    assert.deepEqual([agent.status("db"), folder.read("db")], ["kept", { k: "2" }]);
+    assert.deepEqual(agent.timers.pauses, []);
+    assert.equal(agent.reports.at(-1), "shop/db 2 in-use");
+  });
+
+  it("is run again although the secrets can't be read together meanwhile", async () => {
+    const agent = start(`${BOTH}    on_change: {command: [reload]}\n`);
+    agent.commit({ "shop/a": [1, { k: "1" }], "shop/b": [1, { k: "1" }] });
+    await agent.settled();
+    agent.batchError = new ClientError("UNAVAILABLE", "no server answers");
+    agent.running[0]!.end({ kind: "failed", why: "x" });
+    await agent.settled();
+    agent.timers.advance(1000);
+    await agent.settled();
+    assert.equal(agent.begun, 2);
+    assert.deepEqual(agent.reports, []);
+    agent.running[0]!.end({ kind: "done" });
+    await agent.settled();
+    assert.deepEqual(agent.reports.sort(), ["shop/a 1 in-use", "shop/b 1 in-use"]);
+    assert.deepEqual(agent.agent.statuses, [["both", { kind: "behind", why: "no server answers", isComplete: true }]]);
+  });
+});
+
+// A version that can't be used must not count against the complete files of the one before.
+describe("after a version that can't be written", () => {
+  it("the files are kept if it is deleted", async () => {
+    const agent = start("targets: [{name: t, file: DIR/f, secret: shop/db, key: password}]");
+    agent.put("shop/db", 1, { password: "1" });
+    await agent.settled();
+    agent.put("shop/db", 2, { passwrd: "2" });
+    await agent.settled();
+    assert.equal(agent.status("t"), "failing");
+    agent.end("shop/db", 2, "deleted");
+    await agent.settled();
+    assert.deepEqual([agent.status("t"), agent.agent.readiness()[0]?.state], ["kept", "ok"]);
+    assert.equal(readFileSync(join(folder.path, "f"), "utf8"), "1");
   });
 });
 

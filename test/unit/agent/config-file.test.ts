@@ -101,7 +101,7 @@ targets:
     ["x: 1\ntargets: []", /^1:1: the file has no key x; it has instance, listen, targets$/],
     ["targets: []", "1:10: targets must have at least one item"],
     ["targets: {}", "1:10: targets must be a list"],
-    ["instance: a/b\ntargets: []", /^1:11: instance: expected 1 to 253/],
+    ["instance: a/b\ntargets: []", /^1:11: instance: invalid name: expected at most 253/],
     ["listen: nowhere\ntargets: []", /^1:9: listen: invalid address/],
     ["targets:\n  - {file: /x/y, secret: a, key: k}", /^2:5: a target has no name$/],
     [target(...FILE, "moed: 0400"), /^6:5: a target has no key moed; it has name, file, directory/],

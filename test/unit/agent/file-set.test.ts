@@ -6,6 +6,7 @@ import {
   readFileSync,
   readdirSync,
   readlinkSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -55,6 +56,33 @@ function readNames(): Record<string, string> {
 const foldersOfSets = () => readdirSync(directory).filter((name) => /^\.\.\d/.test(name));
 
 describe("a set of files", () => {
+  // Otherwise a user who may write to the directory could open any folder of the agent's user, such as /root.
+  it("does not change the mode of a folder to which a link leads", () => {
+    const victim = join(folder, "victim");
+    mkdirSync(victim, { mode: 0o700 });
+    const modeOf = (path: string) => statSync(path).mode & 0o7777;
+    // Replaces the new folder by a link, when its only file is complete.
+    const replacesFolder: FileSystem = {
+      ...machineFiles,
+      closeSync: (descriptor) => {
+        machineFiles.closeSync(descriptor);
+        for (const name of foldersOfSets()) {
+          renameSync(join(directory, name), join(folder, "taken"));
+          symlinkSync(victim, join(directory, name));
+        }
+      },
+    };
+    assert.throws(() => setWith(replacesFolder).replace(wanted({ user: "a" }), false), { code: "ENOTDIR" });
+    assert.equal(modeOf(victim), 0o700);
+    // The control: the next attempt opens its own folder.
+    setWith().replace(wanted({ user: "a" }), false);
+    assert.deepEqual(
+      foldersOfSets().map((name) => modeOf(join(directory, name))),
+      [0o755],
+    );
+    assert.deepEqual(readSet(), { user: "a" });
+  });
+
   it("has each file as a link through ..data, with the mode that is wanted", () => {
     setWith().replace(wanted({ user: "a", "tls.key": "b" }), false);
     assert.deepEqual(readNames(), { user: "a", "tls.key": "b" });

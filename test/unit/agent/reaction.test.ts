@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -98,6 +98,44 @@ describe("a signal", () => {
     }
     writeFileSync(file, String(process.pid));
     assert.equal(why(await hangup(file)), `failed: ${file} contains the number of the agent itself`);
+  });
+
+  // The workload writes its pid file, often as another user. A pipe would block all targets of the agent, and the content
+  // of a device would fill its memory.
+  it("does not wait for a pid file that is a pipe or a device", async () => {
+    const pipe = join(folder, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    for (const path of [pipe, "/dev/zero"])
+      assert.equal(why(await hangup(path)), `absent: ${path} does not contain the number of a process`);
+    // The control: the same read finds a number.
+    const file = join(folder, "regular");
+    writeFileSync(file, `${process.pid}\n`);
+    assert.equal(why(await hangup(file)), `failed: ${file} contains the number of the agent itself`);
+  });
+
+  // A process of another user that has the same name must not keep the signal from the others, whatever its number.
+  it("reaches every process that it may, and then succeeds", async () => {
+    const receiver = { kind: "name", name: "nginx" } as const;
+    const results = async (problems: Readonly<Record<number, string | undefined>>) => {
+      const signalled: number[] = [];
+      const others: Processes = {
+        self: 1,
+        list: () => [7, 8, 9],
+        read: (path) => (path.endsWith("comm") ? "nginx\n" : "7 (nginx) S 2 0 0"),
+        signal: (pid) => {
+          if (problems[pid] === undefined) signalled.push(pid);
+          return problems[pid];
+        },
+      };
+      const result = await reactionsOn(others, processTimers)({ kind: "signal", signal: "SIGHUP", receiver });
+      return [why(result), signalled];
+    };
+    assert.deepEqual(await results({ 7: "EPERM", 8: "ESRCH" }), ["done", [9]]);
+    assert.deepEqual(await results({}), ["done", [7, 8, 9]]);
+    const refused = "failed: SIGHUP can't be sent to the process 8 (EPERM)";
+    assert.deepEqual(await results({ 7: "ESRCH", 8: "EPERM", 9: "EPERM" }), [refused, []]);
+    const ended = "absent: the process 7 has ended";
+    assert.deepEqual(await results({ 7: "ESRCH", 8: "ESRCH", 9: "ESRCH" }), [ended, []]);
   });
 
   it("fails if the system does not permit it", async () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import {
   mkdirSync,
   mkdtempSync,
@@ -45,6 +46,34 @@ describe("a single file", () => {
     file.replace([], false);
     assert.ok(file.holds([]));
     assert.deepEqual(readdirSync(join(folder, "deep", "er")), []);
+  });
+
+  // A user who may write to the directory could otherwise stop the agent, with all its targets.
+  it("does not wait for a pipe in the place of the mark", () => {
+    const mark = join(folder, ".key.coffer-pending");
+    execFileSync("mkfifo", [mark]);
+    const file = new SingleFile(path, machineFiles);
+    assert.throws(() => file.replace(wanted("x"), true), { code: "ENXIO", path: mark });
+    // The control: without the pipe, the same call succeeds.
+    rmSync(mark);
+    file.replace(wanted("x"), true);
+    assert.ok(file.isMarked());
+    assert.ok(file.holds(wanted("x")));
+  });
+
+  it("does not follow a link that replaces the file while it is compared", () => {
+    const elsewhere = join(folder, "elsewhere");
+    writeFileSync(elsewhere, "x", { mode: 0o400 });
+    writeFileSync(path, "x", { mode: 0o400 });
+    assert.ok(new SingleFile(path, machineFiles).holds(wanted("x")), "the control");
+    const lstatSync = ((at: string) => {
+      const stats = machineFiles.lstatSync(at);
+      rmSync(at);
+      symlinkSync(elsewhere, at);
+      return stats;
+    }) as typeof machineFiles.lstatSync;
+    const file = new SingleFile(path, { ...machineFiles, lstatSync });
+    assert.throws(() => file.holds(wanted("x")), { code: "ELOOP" });
   });
 
   it("does not replace a link or a folder", () => {

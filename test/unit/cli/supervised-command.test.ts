@@ -45,6 +45,8 @@ class Supervision {
   readonly commands: ScriptedCommand[] = [];
   readonly inUse: string[] = [];
   readonly notices: string[] = [];
+  /** With this value of A, the command can't be started. */
+  refused: string | undefined;
   readonly supervised: SupervisedCommand;
   readonly ended: Promise<ExitStatus>;
 
@@ -58,6 +60,7 @@ class Supervision {
       graceMs: GRACE_MS,
       timers: this.timers,
       start: (variables) => {
+        if (variables["A"] === this.refused) throw new ExitStatus(126, "can't run it");
         const command = new ScriptedCommand(variables);
         this.commands.push(command);
         return command;
@@ -117,6 +120,31 @@ describe("a supervised command", () => {
     );
     assert.deepEqual(one.inUse, ["a1,b1", "a2,b1"]);
     assert.deepEqual(one.notices, ["restarting the command: a version 2"]);
+  });
+
+  // A value can be too long for a variable. The versions that the command does not have are not reported.
+  it("is started with the earlier values if it can't be started with the new ones", async () => {
+    const one = new Supervision();
+    await settled();
+    one.refused = "v2";
+    for (const number of [2, 3]) {
+      await one.pass();
+      one.change("a", number);
+      await one.pass();
+      await one.end(0);
+    }
+    assert.deepEqual(
+      one.commands.map(({ variables }) => variables["A"]),
+      ["v1", "v1", "v3"],
+    );
+    assert.deepEqual(one.inUse, ["a1,b1", "a1,b1", "a3,b1"]);
+    assert.deepEqual(one.notices, [
+      "restarting the command: a version 2",
+      "can't run it; starting it with the earlier versions",
+      "restarting the command: a version 3",
+    ]);
+    await one.end(4);
+    assert.equal((await one.ended).status, 4);
   });
 
   // The settings of a secret have changed, or a watch begins: the event has the version that the command has.

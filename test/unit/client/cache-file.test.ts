@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import {
   chmodSync,
@@ -78,6 +79,19 @@ describe("the sealed file of a cache", () => {
     await cache.close();
   });
 
+  // A timer would keep the program running until the version expires.
+  it("leaves no timer and no content if the cache is closed while the file is read", async () => {
+    await save(valuable("a", 1, 1, 100_000));
+    const { cache, timers } = new ScriptedCache({ prefixes: [""], file });
+    await cache.close();
+    assert.deepEqual([timers.pauses, cache.paths()], [[], []]);
+    // The file could have been read.
+    const other = await startAlone();
+    assert.deepEqual([other.timers.pauses.at(-1), other.cache.paths()], [100_000, ["a"]]);
+    await other.cache.close();
+    assert.deepEqual(other.timers.pauses, []);
+  });
+
   it("is followed by what the server sends: only differences are changes", async () => {
     await save(valuable("same", 1, 1), valuable("older", 1, 2), valuable("removed", 1, 3));
     const scripted = await startAlone();
@@ -146,7 +160,7 @@ describe("the sealed file of a cache", () => {
     await refusedAsIs("is damaged, or was sealed with another key");
     rmSync(file.path);
     symlinkSync(folder, file.path);
-    await refusedAsIs("can't be used (EISDIR)");
+    await refusedAsIs("is not a regular file");
   });
 
   /** Starts a cache that refuses the file. It works without it, and is ready with the first snapshot. */
@@ -167,6 +181,21 @@ describe("the sealed file of a cache", () => {
     // The cache has replaced the file. The next case needs the old one.
     if (saved !== undefined) writeFileSync(file.path, saved);
   }
+
+  // A pipe would keep the cache from being closed, and a device would fill its memory.
+  it("is refused if it is a pipe or a device, and the cache can be closed", async () => {
+    execFileSync("mkfifo", [file.path]);
+    for (const path of [file.path, "/dev/zero"]) {
+      const { cache } = await startAlone({ file: { ...file, path } });
+      assert.equal(cache.fileProblem?.message, `${path} is not a regular file`);
+      await cache.close();
+    }
+    // The control: a file that a cache has written in the place of the pipe.
+    await save(valuable("a", 1, 3));
+    const { cache } = await startAlone();
+    assert.deepEqual([cache.fileProblem, cache.source], [undefined, "file"]);
+    await cache.close();
+  });
 
   it("that does not exist yet is no problem", async () => {
     const scripted = new ScriptedCache({ prefixes: [""], file });

@@ -428,6 +428,8 @@ describe("the end of a watch", () => {
       [{ paths: "a" }, /^paths is not an array/],
       [{ prefixes: [1] }, /^an element of prefixes is neither/],
       [{ paths: ["a"], withValues: "yes" }, /^withValues is neither true nor false/],
+      [{ paths: ["a"], instance: "pod 1" }, /^instance: expected at most 253 of the characters/],
+      [{ paths: ["a"], instance: "x".repeat(254) }, /^instance: expected at most 253 of the characters/],
       [{ paths: ["a"], signal: {} }, /^signal is not an AbortSignal/],
       [{ paths: ["a"], prefixs: [] }, /^unknown option "prefixs"/],
     ];

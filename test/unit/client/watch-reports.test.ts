@@ -8,6 +8,7 @@ import {
   heartbeat,
   live,
   revoked,
+  secret,
   synced,
   take,
   turns,
@@ -104,16 +105,65 @@ describe("the reports of a watch", () => {
 
   it("are forgotten when the secret is gone", async () => {
     const { watches, watch, stream, sent } = await watching();
-    stream.send(live("a", 1, 1), synced(1));
-    await take(watch, 2);
-    await watch.report("a", 1, "received");
-    await watch.report("b", 1, "received");
-    stream.send(revoked("a", 2)).fail(BROKEN);
-    await take(watch, 2);
+    stream.send(live("a", 1, 1), live("c", 1, 1), synced(1));
+    await take(watch, 3);
+    for (const path of ["a", "b"]) await watch.report(path, 1, "received");
+    await watch.report("c", 1, "in-use");
+    stream.send(revoked("a", 2), secret({ path: "c", version: 1, purged: true }, 3)).fail(BROKEN);
+    await take(watch, 3);
     await sent();
     watches.timers.advance(200);
     (await watches.stream(2)).send(synced(2));
     assert.deepEqual(await sent(), ["b 1 received watch-2 "]);
+    await watch.return();
+  });
+
+  // The workload still uses the version, also while it may not watch the secret. When it may again, a version that it
+  // receives must not count before the one in use, and could release a destroy of it.
+  it("of a version in use survive a withdrawal of the rule, during which the server refuses them", async () => {
+    const { watches, watch, stream, sent } = await watching();
+    stream.send(live("a", 1, 1), synced(1));
+    await take(watch, 2);
+    await watch.report("a", 1, "in-use");
+    watches.answerReport = () => Promise.reject(failed("PERMISSION_DENIED", { reason: "ACCESS_DENIED" }));
+    stream.send(revoked("a", 2)).fail(BROKEN);
+    await take(watch, 2);
+    await sent();
+    watches.timers.advance(200);
+    const second = await watches.stream(2);
+    second.send(synced(2));
+    assert.deepEqual(await sent(), ["a 1 in-use watch-2 "]);
+    // Only a change of the rules can help, and SYNCED follows it.
+    second.send(heartbeat(2));
+    assert.deepEqual(await sent(), []);
+    watches.answerReport = async () => {};
+    second.send(live("a", 2, 3));
+    await take(watch, 3);
+    await watch.report("a", 2, "received");
+    second.send(synced(3));
+    assert.deepEqual(await sent(), ["a 1 in-use watch-3 "]);
+    await watch.return();
+  });
+
+  // The first report concerns a secret that was purged; the second one, a new secret at the same path.
+  it("that are refused late do not remove a newer one of the same path", async () => {
+    const { watches, watch, stream, sent } = await watching();
+    stream.send(live("a", 7, 1), synced(1));
+    await take(watch, 2);
+    const refuse: (() => void)[] = [];
+    watches.answerReport = () =>
+      new Promise((_, reject) => refuse.push(() => reject(failed("INVALID_ARGUMENT", { reason: "INVALID_FIELD" }))));
+    const first = assert.rejects(watch.report("a", 7, "in-use"), { reason: "INVALID_FIELD" });
+    await turns();
+    stream.send(secret({ path: "a", version: 7, purged: true }, 2), live("a", 1, 3));
+    await take(watch, 2);
+    watches.answerReport = async () => {};
+    const second = watch.report("a", 1, "in-use");
+    for (const answer of refuse) answer();
+    await Promise.all([first, second]);
+    await sent();
+    stream.send(synced(4));
+    assert.deepEqual(await sent(), ["a 1 in-use watch-4 "]);
     await watch.return();
   });
 
@@ -149,5 +199,17 @@ describe("the reports of a watch", () => {
     stream.send(heartbeat(1));
     assert.deepEqual(await sent(), []);
     await watch.return();
+  });
+
+  // A server that does not answer would otherwise delay the end of the program by the timeout of a call.
+  it("are ended with the watch", async () => {
+    const { watches, watch, stream } = await watching();
+    stream.send(synced(1));
+    await turns();
+    watches.answerReport = (_, signal) =>
+      new Promise((_, reject) => signal.addEventListener("abort", () => reject(failed("CANCELLED"))));
+    const report = assert.rejects(watch.report("a", 1, "in-use"), { code: "CANCELLED" });
+    await watch.return();
+    await report;
   });
 });

@@ -59,6 +59,35 @@ describe("a budget", () => {
     assert.deepEqual(log, ["all"]);
   });
 
+  // Streams that are not read hold their bytes for minutes. Another stream that waits for them must not hold back the Gets of
+  // the same workload, for which there is space.
+  it("grants a request the space that is too small for a stream that waits, and later wakes the stream", () => {
+    const budget = budgetsOf().join("a");
+    const log: string[] = [];
+    const unread = requested(budget, 40, log, "unread");
+    const stream = opened(budget);
+    stream.whenFits(20, () => log.push("stream"));
+    const small = requested(budget, 10, log, "small");
+    assert.deepEqual(log, ["unread", "small"]);
+    const large = requested(budget, 50, log, "large");
+    small.release();
+    assert.deepEqual(log, ["unread", "small"]);
+    unread.release();
+    assert.deepEqual(log, ["unread", "small", "large"]);
+    large.release();
+    assert.deepEqual(log, ["unread", "small", "large", "stream"]);
+    assert.equal(budget.limitOf("bytes"), 50);
+  });
+
+  it("does not wake a stream that is over", () => {
+    const budget = budgetsOf().join("a");
+    const unread = requested(budget, 50, [], "unread");
+    const stream = opened(budget);
+    stream.whenFits(20, () => assert.fail("a stream that is over is woken"));
+    stream.release();
+    unread.release();
+  });
+
   // Without a minimum, an attacker with the SVIDs of a dozen workloads could leave nothing for any other caller.
   it("is never less than the minimum, however many others hold all that they may", () => {
     const least = { bytes: 10, unread: 1, calls: 2 };

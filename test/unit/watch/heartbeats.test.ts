@@ -37,6 +37,18 @@ describe("heartbeats", () => {
     assert.equal(Math.max(...together.values()), watchers.length / HEARTBEAT_GROUPS);
   });
 
+  // While commits block the only thread, every timer is late.
+  it("arrive at least every 15 seconds, although each timer is late by half a second", () => {
+    const timers = new ManualTimers(0);
+    const delay = (ms: number, task: () => void) => timers.delay(ms + 500, task);
+    const heartbeats = new Heartbeats<Beaten>({ elapsed: timers.elapsed, delay });
+    const watchers = Array.from({ length: 100 }, () => new Beaten(timers));
+    for (const watcher of watchers) heartbeats.add(watcher);
+    timers.advance(60_000);
+    for (const { times } of watchers)
+      for (const [i, time] of [...times, 60_000].entries()) assert.ok(time - (times[i - 1] ?? 0) <= PROMISED_MS);
+  });
+
   it("end with the watcher, and no timer runs without watchers", () => {
     const timers = new ManualTimers(0);
     const heartbeats = new Heartbeats<Beaten>(timers);
