@@ -97,6 +97,27 @@ export function createMark(files: FileSystem, path: string): void {
   files.closeSync(files.openSync(path, constants.O_CREAT | constants.O_WRONLY | UNFOLLOWED, 0o600));
 }
 
+/**
+ * Removes a state, and marks its destination with {@link createMark}. A full file system has no space for the mark until the
+ * files are removed, and must not keep them.
+ */
+export function removeAndMark(files: FileSystem, mark: string, remove: () => void): void {
+  const isMarked = hasSpace(() => createMark(files, mark));
+  remove();
+  if (!isMarked) createMark(files, mark);
+}
+
+function hasSpace(task: () => void): boolean {
+  try {
+    task();
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOSPC" || code === "EDQUOT") return false;
+    throw error;
+  }
+}
+
 /** Removes a file, if it exists. */
 export function removeFile(files: FileSystem, path: string): void {
   files.rmSync(path, { force: true });

@@ -8,6 +8,7 @@ import {
   createMark,
   exists,
   isSameFile,
+  removeAndMark,
   removeFile,
   writeNewFile,
 } from "./destination.ts";
@@ -70,13 +71,34 @@ export class FileSet implements Destination {
     this.#files.mkdirSync(this.#directory, { recursive: true, mode: 0o755 });
     this.#checkNames(wanted);
     this.#removeOldFolders();
+    if (wanted.length === 0) this.#remove(marked);
+    else this.#swap(wanted, marked);
+    this.complete(wanted);
+  }
+
+  #remove(marked: boolean): void {
+    const remove = () => removeFile(this.#files, this.#path(DATA));
+    if (marked) removeAndMark(this.#files, this.#path(MARK), remove);
+    else remove();
+  }
+
+  #swap(wanted: readonly WantedFile[], marked: boolean): void {
+    try {
+      this.#write(wanted, marked);
+    } catch (error) {
+      // An incomplete set would take the space of a full file system from the files of other targets.
+      this.#removeOldFolders();
+      throw error;
+    }
+  }
+
+  #write(wanted: readonly WantedFile[], marked: boolean): void {
     const folder = this.#files.mkdtempSync(this.#path(`..${timestamp(this.#clock())}.`));
     for (const file of wanted) writeNewFile(this.#files, join(folder, file.name), file);
     this.#open(folder);
     if (marked) createMark(this.#files, this.#path(MARK));
     this.#files.symlinkSync(folder.slice(this.#directory.length + 1), this.#path(NEXT_DATA));
     this.#files.renameSync(this.#path(NEXT_DATA), this.#path(DATA));
-    this.complete(wanted);
   }
 
   complete(wanted: readonly WantedFile[]): void {

@@ -7,6 +7,7 @@ import {
   createMark,
   exists,
   isSameFile,
+  removeAndMark,
   removeFile,
   writeNewFile,
 } from "./destination.ts";
@@ -33,11 +34,27 @@ export class SingleFile implements Destination {
     this.#files.mkdirSync(dirname(this.#path), { recursive: true, mode: 0o755 });
     this.#check();
     this.#removeTemporaries();
-    const temporary = this.#beside(randomBytes(6).toString("hex"));
-    if (wanted !== undefined) writeNewFile(this.#files, temporary, wanted);
-    if (marked) createMark(this.#files, this.#mark);
-    if (wanted === undefined) removeFile(this.#files, this.#path);
-    else this.#files.renameSync(temporary, this.#path);
+    if (wanted === undefined) this.#remove(marked);
+    else this.#swap(wanted, marked);
+  }
+
+  #remove(marked: boolean): void {
+    const remove = () => removeFile(this.#files, this.#path);
+    if (marked) removeAndMark(this.#files, this.#mark, remove);
+    else remove();
+  }
+
+  #swap(wanted: WantedFile, marked: boolean): void {
+    try {
+      const temporary = this.#beside(randomBytes(6).toString("hex"));
+      writeNewFile(this.#files, temporary, wanted);
+      if (marked) createMark(this.#files, this.#mark);
+      this.#files.renameSync(temporary, this.#path);
+    } catch (error) {
+      // An incomplete file would take the space of a full file system from the files of other targets.
+      this.#removeTemporaries();
+      throw error;
+    }
   }
 
   complete(): void {

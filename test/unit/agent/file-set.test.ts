@@ -18,6 +18,7 @@ import type { WantedFile } from "../../../src/agent/destination.ts";
 import { FileSet } from "../../../src/agent/file-set.ts";
 import { type FileSystem, machineFiles } from "../../../src/agent/file-system.ts";
 import { Killed, crashingFiles } from "../../support/crashing-files.ts";
+import { fullFiles, smallFiles } from "../../support/full-files.ts";
 
 const clock = () => Date.UTC(2026, 10, 26, 17, 5, 12);
 
@@ -54,6 +55,30 @@ function readNames(): Record<string, string> {
 }
 
 const foldersOfSets = () => readdirSync(directory).filter((name) => /^\.\.\d/.test(name));
+
+describe("a set of files on a full file system", () => {
+  // What was written of it would keep the space from the files of other targets.
+  it("stays as it is, and leaves nothing of the new set", () => {
+    setWith().replace(wanted({ user: "a" }), false);
+    const full = { code: "ENOSPC", syscall: "write" };
+    assert.throws(() => setWith(smallFiles).replace(wanted({ user: "bb" }), true), full);
+    assert.deepEqual(readSet(), { user: "a" });
+    assert.deepEqual(readNames(), { user: "a" });
+    assert.equal(foldersOfSets().length, 1);
+  });
+
+  // Otherwise the files would outlive remove_after_outage, and a user who may write to the file system could keep them.
+  it("is removed, and marked afterwards", () => {
+    setWith().replace(wanted({ user: "a" }), false);
+    const set = setWith(fullFiles());
+    assert.throws(() => set.replace(wanted({ user: "bb" }), true), { code: "ENOSPC" }, "the control");
+    assert.deepEqual(readNames(), { user: "a" });
+    set.replace([], true);
+    assert.deepEqual(readdirSync(directory), ["..pending"]);
+    assert.ok(set.holds([]));
+    assert.ok(set.isMarked());
+  });
+});
 
 describe("a set of files", () => {
   // Otherwise a user who may write to the directory could open any folder of the agent's user, such as /root.
@@ -205,6 +230,34 @@ describe("a set of files whose writer is killed", () => {
     }
     assert.ok(steps > 20, `${steps} steps`);
     assert.equal(states.size, 2, "the writer was killed before and after the swap");
+  });
+
+  it("is the old set or none after every call of its removal, and the next writer completes it", () => {
+    const removeUntil = (survived: number): boolean => {
+      setWith().replace(wanted(before), false);
+      try {
+        setWith(crashingFiles(survived).files).replace([], true);
+        return false;
+      } catch (error) {
+        assert.ok(error instanceof Killed, String(error));
+        return true;
+      }
+    };
+    const states = new Set<boolean>();
+    for (let steps = 0; removeUntil(steps); steps++) {
+      const isGone = readSet() === undefined;
+      states.add(isGone);
+      if (!isGone) assert.deepEqual(readSet(), before, `after ${steps} calls`);
+      const next = setWith();
+      assert.equal(next.holds([]), isGone);
+      if (isGone) {
+        assert.ok(next.isMarked(), `after ${steps} calls, the command is due`);
+        next.complete([]);
+      } else next.replace([], true);
+      assert.deepEqual(readdirSync(directory), ["..pending"], `after ${steps} calls`);
+      rmSync(directory, { recursive: true });
+    }
+    assert.equal(states.size, 2, "the writer was killed before and after the removal");
   });
 
   /** A writer does with a set what the agent does, and is killed after some calls. Returns whether it was killed. */

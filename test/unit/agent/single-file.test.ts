@@ -17,6 +17,7 @@ import type { WantedFile } from "../../../src/agent/destination.ts";
 import { machineFiles } from "../../../src/agent/file-system.ts";
 import { SingleFile } from "../../../src/agent/single-file.ts";
 import { Killed, crashingFiles } from "../../support/crashing-files.ts";
+import { fullFiles, smallFiles } from "../../support/full-files.ts";
 
 let folder: string;
 let path: string;
@@ -29,6 +30,28 @@ afterEach(() => rmSync(folder, { recursive: true }));
 function wanted(value: string, mode = 0o400): WantedFile[] {
   return [{ name: "key", content: Buffer.from(value), rights: { mode, owner: undefined, group: undefined } }];
 }
+
+describe("a single file on a full file system", () => {
+  // What was written of it would keep the space from the files of other targets.
+  it("stays as it is, and leaves nothing of the new content", () => {
+    new SingleFile(path, machineFiles).replace(wanted("one"), false);
+    const full = { code: "ENOSPC", syscall: "write" };
+    assert.throws(() => new SingleFile(path, smallFiles).replace(wanted("two"), true), full);
+    assert.equal(readFileSync(path, "utf8"), "one");
+    assert.deepEqual(readdirSync(folder), ["key"]);
+  });
+
+  // Otherwise it would outlive remove_after_outage, and a user who may write to the file system could keep it.
+  it("is removed, and marked afterwards", () => {
+    new SingleFile(path, machineFiles).replace(wanted("one"), false);
+    const file = new SingleFile(path, fullFiles());
+    assert.throws(() => file.replace(wanted("two"), true), { code: "ENOSPC" }, "the control");
+    assert.equal(readFileSync(path, "utf8"), "one");
+    file.replace([], true);
+    assert.deepEqual(readdirSync(folder), [".key.coffer-pending"]);
+    assert.ok(file.isMarked());
+  });
+});
 
 describe("a single file", () => {
   it("is created with its folders, replaced, and removed", () => {
