@@ -49,8 +49,6 @@ export class Agent {
   readonly #contact: Contact;
   readonly #expiry: ExpiryTimer;
   readonly #workers: readonly TargetWorker[];
-  /** The version of each secret that was last reported as in use. */
-  readonly #reported = new Map<string, number>();
   readonly #complete: Promise<void>;
   #onComplete: () => void = () => {};
   #watch: ReturnType<AgentClient["watch"]> | undefined;
@@ -170,11 +168,8 @@ export class Agent {
   #onStatus(): void {
     if (this.#workers.every(({ status }) => status.kind === "current")) this.#onComplete();
     if (this.#options.react === undefined) return;
-    for (const [path, version] of this.#inUse()) {
-      if (this.#reported.get(path) === version) continue;
-      this.#reported.set(path, version);
-      this.#report(path, version);
-    }
+    // The watch sends only what has changed.
+    for (const [path, version] of this.#inUse()) this.#report(path, version);
   }
 
   /** For each secret, the version that all of its targets use. Has no secret whose targets use different versions. */

@@ -49,7 +49,7 @@ export class WatchReports {
   }
 
   /**
-   * Remembers a report, and sends it if there is a stream. Resolves when it was sent, or will be sent later. Rejects with
+   * Remembers a report, and sends it if there is a stream and the server does not have it. Resolves when it was sent, or will be sent later. Rejects with
    * {@link ClientError} if the server refuses it.
    */
   report(path: string, version: number, state: ReportedState): Promise<void> {
@@ -57,6 +57,7 @@ export class WatchReports {
     if (state === "received" && this.#reports.has(keyOf({ path, state: "in-use" }))) return Promise.resolve();
     if (state === "in-use") this.#forget({ path, state: "received" });
     const report = this.#reportOf(path, state);
+    if (report.version === version && this.#isSent(report)) return Promise.resolve();
     report.version = version;
     if (this.#watchId === undefined) return Promise.resolve();
     return new Promise((resolve, reject) => {
@@ -108,6 +109,11 @@ export class WatchReports {
   #remove(report: Report): void {
     this.#failed.delete(report);
     if (this.#isCurrent(report)) this.#reports.delete(keyOf(report));
+  }
+
+  /** Whether the server has the report, or will get it with the next stream. */
+  #isSent(report: Report): boolean {
+    return report.progress === "idle" && !this.#failed.has(report);
   }
 
   #isCurrent(report: Report): boolean {

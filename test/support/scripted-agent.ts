@@ -165,7 +165,12 @@ export class ScriptedAgent {
   #client(): AgentClient {
     return {
       watch: () => ({
-        report: async (path, version, state) => void this.reports.push(`${String(path)} ${version} ${state}`),
+        report: async (path, version, state) => {
+          // A watch sends a report once.
+          const last = this.reports.findLast((report) => report.startsWith(`${String(path)} `));
+          const report = `${String(path)} ${version} ${state}`;
+          if (report !== last) this.reports.push(report);
+        },
         [Symbol.asyncIterator]: () => ({ next: () => this.#next() }),
       }),
       batchGet: async (paths) => {

@@ -56,7 +56,7 @@ export async function runWatched(run: WatchedRun, relay: SignalRelay, world: Wor
     timers: processTimers,
     start: (variables) => new RunningCommand({ ...run, env: { ...world.env, ...variables } }),
     onInUse: (versions) => {
-      for (const [path, version] of versions) report(watch, path, version, "in-use");
+      for (const [path, version] of versions) reportInUse(watch, path, version);
     },
     onNotice: (text) => notify(world, text),
   });
@@ -89,7 +89,6 @@ async function follow(watch: SecretWatch, { newest, command, world }: Followers)
       if (event.kind === "secret" && event.state === "live" && event.content !== undefined) {
         const { path, version, content } = event;
         newest.set({ path, version, content });
-        report(watch, path, version, "received");
         command.change();
       } else if (event.kind === "secret" || event.kind === "gone") {
         if (newest.drop(event.path)) notify(world, `${event.path} ${lossOf(event)}; the command keeps running`);
@@ -107,7 +106,10 @@ function lossOf(event: Extract<SecretEvent, { readonly kind: "secret" | "gone" }
   return `version ${event.version} ${event.state === "expired" ? "has" : "was"} ${event.state}`;
 }
 
-/** Reports a version. A report that fails is not the command's concern: the client repeats it after a reconnect. */
-function report(watch: SecretWatch, path: string, version: number, state: "received" | "in-use"): void {
-  watch.report(path, version, state).catch(() => {});
+/**
+ * Only versions in use are reported: one that was only received would count as used until the command runs. A report that
+ * fails is not the command's concern: the client repeats it after a reconnect.
+ */
+function reportInUse(watch: SecretWatch, path: string, version: number): void {
+  watch.report(path, version, "in-use").catch(() => {});
 }

@@ -103,6 +103,23 @@ describe("the reports of a watch", () => {
     await watch.return();
   });
 
+  it("are sent once if they are made again, and again after the secret was purged", async () => {
+    const { watches, watch, stream, sent } = await watching();
+    stream.send(live("a", 1, 1), synced(1));
+    await take(watch, 2);
+    for (const version of [1, 1, 2, 2]) await watch.report("a", version, "in-use");
+    assert.deepEqual(await sent(), ["a 1 in-use watch-1 ", "a 2 in-use watch-1 "]);
+    watches.answerReport = () => Promise.reject(BROKEN);
+    for (const version of [3, 3]) await watch.report("a", version, "in-use");
+    assert.equal((await sent()).length, 2, "the server does not have it");
+    watches.answerReport = async () => {};
+    stream.send(secret({ path: "a", version: 2, purged: true }, 2), live("a", 3, 3));
+    await take(watch, 2);
+    await watch.report("a", 3, "in-use");
+    assert.deepEqual(await sent(), ["a 3 in-use watch-1 "]);
+    await watch.return();
+  });
+
   it("are forgotten when the secret is gone", async () => {
     const { watches, watch, stream, sent } = await watching();
     stream.send(live("a", 1, 1), live("c", 1, 1), synced(1));
