@@ -45,7 +45,7 @@ describe("the figures of docs/operations.md", () => {
   });
 
   it("match coffer_store_bytes with several threads", async () => {
-    const [, each, ofVersion] = /the (\d+) and the path of\s+each secret, (\d+) of the 251/
+    const [, each, ofVersion] = /for each secret, the (\d+) and its path; for each version, (\d+) of the 251/
       .exec(operations.text)!
       .map(Number);
     const [single, several] = [await countedWith(1), await countedWith(3)];

@@ -37,7 +37,7 @@ export interface Look {
 }
 
 /** The tasks that run after a turn of the event loop, which the test ends. */
-export class Turns {
+class Turns {
   #tasks: (() => void)[] = [];
   #elapsed = 0;
   readonly #beats: (() => void)[] = [];

@@ -93,7 +93,7 @@ export class Watching {
 }
 
 /** An event as a text, such as "shop/a v2 live k=1". */
-export function shown({ event }: wire.WatchResponse): string {
+function shown({ event }: wire.WatchResponse): string {
   switch (event?.kind) {
     case "secret":
       return shownSecret(event.value);
