@@ -57,6 +57,8 @@ export class SecretCache {
   readonly #followed: Promise<void>;
   #source: "none" | "file" | "server" = "none";
   #problem: ClientError | undefined;
+  /** Set when no more changes follow; with the error, if the watch has failed for good. */
+  #over: { readonly error: Error | undefined } | undefined;
   #isClosed = false;
   #settleReady = (_error?: Error) => {};
 
@@ -160,8 +162,8 @@ export class SecretCache {
    */
   changes(): CacheChanges {
     const feed = new CacheChanges(() => this.#feeds.delete(feed));
-    if (this.#isClosed) feed.end(undefined);
-    this.#feeds.add(feed);
+    if (this.#over === undefined) this.#feeds.add(feed);
+    else feed.end(this.#over.error);
     return feed;
   }
 
@@ -272,8 +274,10 @@ export class SecretCache {
 
   /** The watch has ended. What the cache has can still be read until it is closed. */
   #end(error: Error | undefined): void {
+    this.#over = { error };
     this.#expiry.stop();
     this.#settleReady(error ?? cacheClosed());
     for (const feed of this.#feeds) feed.end(error);
+    this.#feeds.clear();
   }
 }

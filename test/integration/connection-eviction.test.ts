@@ -73,8 +73,10 @@ it("serves twenty other SPIFFE IDs while one opens connections continuously", as
   for (const caller of callers) caller.close();
   await kit.settled();
   const crowdedOut = kit.log.filter((line) => line["reason"] === "crowded-out");
-  assert.ok(crowdedOut.length > 0);
-  for (const line of crowdedOut) assert.equal(line["spiffe_id"], WEB);
+  // On a slow machine, the limit on log lines also writes a summary, which is about no single connection.
+  const closedOnes = crowdedOut.filter((line) => line["connection"] !== undefined);
+  assert.ok(closedOnes.length > 0);
+  for (const line of closedOnes) assert.equal(line["spiffe_id"], WEB);
 });
 
 // The server keeps a connection with a call in progress longer than an idle one.

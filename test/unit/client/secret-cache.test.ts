@@ -293,7 +293,10 @@ describe("a cache", () => {
     await assert.rejects(scripted.cache.ready, (error) => error === refusal);
     await turns();
     assert.deepEqual([scripted.cache.problem, scripted.failure], [refusal, refusal]);
+    // A program can begin to follow the changes after the end.
+    await assert.rejects(scripted.cache.changes().next(), (error) => error === refusal);
     await scripted.cache.close();
+    assert.deepEqual(await scripted.cache.changes().next(), { done: true, value: undefined });
   });
 
   it("serves what it has if its watch ends later", async () => {
