@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { spawnProblem } from "../domain/spawn-problem.ts";
 import type { Timers } from "../domain/timers.ts";
 import type { Reaction } from "./agent-config.ts";
 import { type Processes, receiversOf } from "./receivers.ts";
@@ -27,21 +28,22 @@ type CommandAction = Extract<Reaction, { readonly kind: "command" }>;
 function runProgram(action: CommandAction, timers: Pick<Timers, "delay">): Promise<ReactionResult> {
   const { program, timeoutMs } = action;
   return new Promise((resolve) => {
-    const failed = (why: string) => resolve({ kind: "failed", why: `the command ${why}` });
+    const failed = (why: string) => resolve({ kind: "failed", why });
     const child = start(action);
-    if (child instanceof Error) return failed(reasonOf(child));
+    if (child instanceof Error) return failed(spawnProblem(program, child));
     const cancel = timers.delay(timeoutMs, () => {
       killGroup(child);
-      failed(`did not end within ${timeoutMs} ms`);
+      failed(`the command did not end within ${timeoutMs} ms`);
     });
     child.once("error", (error) => {
       cancel();
-      failed(`${program} can't be run: ${reasonOf(error)}`);
+      failed(spawnProblem(program, error));
     });
     child.once("exit", (code, signal) => {
       cancel();
       if (code === 0) resolve({ kind: "done" });
-      else failed(signal === null ? `ended with the exit code ${code}` : `was ended by ${signal}`);
+      else
+        failed(signal === null ? `the command ended with the exit code ${code}` : `the command was ended by ${signal}`);
     });
   });
 }
@@ -54,10 +56,6 @@ function start({ program, arguments: rest }: CommandAction): ChildProcess | Erro
   } catch (error) {
     return error as Error;
   }
-}
-
-function reasonOf({ code, message }: NodeJS.ErrnoException): string {
-  return code ?? message;
 }
 
 function killGroup({ pid }: ChildProcess): void {

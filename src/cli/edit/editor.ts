@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { realpathSync } from "node:fs";
 import { basename, delimiter, join } from "node:path";
 import type { Environment } from "../../config/option.ts";
+import { spawnProblem } from "../../domain/spawn-problem.ts";
 import type { World } from "../../process/world.ts";
 import { CommandFailed } from "../command-failed.ts";
 
@@ -47,7 +48,7 @@ export async function runEditor(file: string, { env }: Pick<World, "env">, abort
   const end = () => child.kill();
   aborted.addEventListener("abort", end);
   const problem = await new Promise<string | undefined>((resolve) => {
-    child.once("error", (error) => resolve(`can't be run: ${error.message}`));
+    child.once("error", (error) => resolve(`failed: ${spawnProblem("sh", error)}`));
     child.once("exit", (code, signal) => resolve(code === 0 ? undefined : `ended with ${signal ?? `status ${code}`}`));
   });
   aborted.removeEventListener("abort", end);

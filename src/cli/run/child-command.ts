@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { spawnProblem } from "../../domain/spawn-problem.ts";
 import { ExitStatus } from "../exit-status.ts";
 import { type SignalRelay, endedBy } from "./signal-relay.ts";
 
@@ -71,12 +72,5 @@ function start(program: string, begin: () => ChildProcess): ChildProcess {
 
 function notRun(program: string, error: NodeJS.ErrnoException): ExitStatus {
   const status = error.code === "ENOENT" ? NOT_FOUND : NOT_RUN;
-  return new ExitStatus(status, `can't run ${program}: ${reasonOf(error)}`, { cause: error });
-}
-
-function reasonOf({ code }: NodeJS.ErrnoException): string {
-  if (code === "ENOENT") return "program not found";
-  if (code === "EACCES") return "this user may not execute it";
-  if (code === "E2BIG") return "its variables and arguments exceed the limit of the operating system";
-  return code ?? "unknown error";
+  return new ExitStatus(status, spawnProblem(program, error), { cause: error });
 }

@@ -34,17 +34,23 @@ describe("a command", () => {
     assert.deepEqual(JSON.parse(readFileSync(file, "utf8")), words);
   });
 
-  it("fails with its exit code, with a signal, or because it can't be run", async () => {
+  it("fails with its exit code, or with the signal that ended it", async () => {
     assert.equal(why(await run(["/bin/sh", "-c", "exit 3"])), "failed: the command ended with the exit code 3");
     assert.equal(why(await run(["/bin/sh", "-c", "kill -TERM $$"])), "failed: the command was ended by SIGTERM");
-    assert.equal(
-      why(await run([join(folder, "missing")])),
-      `failed: the command ${join(folder, "missing")} can't be run: ENOENT`,
-    );
+  });
+
+  // The wording of the command line: `coffer run` and the agent describe one failure in one way.
+  it("that can't be run fails with the reason in words, and without its arguments", async () => {
+    const missing = join(folder, "missing");
+    assert.equal(why(await run([missing])), `failed: can't run ${missing}: program not found`);
     const noProgram = join(folder, "no-program");
     writeFileSync(noProgram, "");
-    assert.equal(why(await run([noProgram])), `failed: the command ${noProgram} can't be run: EACCES`);
-    assert.match(why(await run(["/bin/echo", "a\0b"])), /^failed: the command .*ERR_INVALID_ARG_VALUE/);
+    assert.equal(why(await run([noProgram])), `failed: can't run ${noProgram}: this user may not execute it`);
+    assert.equal(
+      why(await run(["/bin/echo", "x".repeat(1 << 20)])),
+      "failed: can't run /bin/echo: its variables and arguments exceed the limit of the operating system",
+    );
+    assert.equal(why(await run(["/bin/echo", "a\0b"])), "failed: can't run /bin/echo: ERR_INVALID_ARG_VALUE");
   });
 
   // What the program has started would otherwise run beside the next attempt.

@@ -17,7 +17,7 @@ import { dirname, join } from "node:path";
 import { PassThrough } from "node:stream";
 import { after, describe, it } from "node:test";
 import { editContent } from "../../../src/cli/edit/edit-session.ts";
-import { editorOf, privacyOptions } from "../../../src/cli/edit/editor.ts";
+import { editorOf, privacyOptions, runEditor } from "../../../src/cli/edit/editor.ts";
 import { withMemoryFolder } from "../../../src/cli/edit/memory-folder.ts";
 import type { Secret } from "../../../src/client/read-secret.ts";
 import { Content } from "../../../src/domain/content.ts";
@@ -175,5 +175,14 @@ describe("the editor", () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+
+  it("fails with the wording of other programs if the shell can't be run", async () => {
+    const { signal } = new AbortController();
+    const message = "the editor nano failed: can't run sh: program not found; nothing was changed";
+    await assert.rejects(runEditor("file", { env: { PATH: "/nowhere", EDITOR: "nano" } }, signal), { message });
+    // The control: with a shell, the editor is run.
+    const env = { PATH: process.env["PATH"], EDITOR: "true" };
+    await runEditor("file", { env }, signal);
   });
 });

@@ -1,0 +1,14 @@
+/**
+ * Why a program can't be run, for the operator: from the error of spawn(). The messages of Node are left out, because
+ * they can quote an argument.
+ */
+export function spawnProblem(program: string, error: NodeJS.ErrnoException): string {
+  return `can't run ${program}: ${reasonOf(error)}`;
+}
+
+function reasonOf({ code }: NodeJS.ErrnoException): string {
+  if (code === "ENOENT") return "program not found";
+  if (code === "EACCES") return "this user may not execute it";
+  if (code === "E2BIG") return "its variables and arguments exceed the limit of the operating system";
+  return code ?? "unknown error";
+}
