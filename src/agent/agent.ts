@@ -1,6 +1,6 @@
 import type { ClientError } from "../client/client-error.ts";
+import { ClockTimer } from "../client/clock-timer.ts";
 import type { CofferReader } from "../client/coffer-reader.ts";
-import { ExpiryTimer } from "../client/expiry-timer.ts";
 import type { SecretEvent } from "../client/secret-events.ts";
 import type { SecretWatch } from "../client/secret-watch.ts";
 import type { Timers } from "../domain/timers.ts";
@@ -47,7 +47,7 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #states: SecretStates;
   readonly #contact: Contact;
-  readonly #expiry: ExpiryTimer;
+  readonly #expiry: ClockTimer;
   readonly #workers: readonly TargetWorker[];
   readonly #complete: Promise<void>;
   #onComplete: () => void = () => {};
@@ -57,7 +57,7 @@ export class Agent {
     const { config, timers, metrics } = options;
     this.#options = options;
     this.#states = new SecretStates(timers.clock);
-    this.#expiry = new ExpiryTimer(timers, (now) => this.#expire(now));
+    this.#expiry = new ClockTimer(timers, (now) => this.#expire(now));
     this.#complete = new Promise((resolve) => {
       this.#onComplete = resolve;
     });
@@ -69,7 +69,7 @@ export class Agent {
         isReady: isReady(status),
         isCurrent: status.kind === "current",
       })),
-      isConnected: this.#contact.outageMs === 0,
+      isConnected: this.#contact.isConfirmed,
       lastContact: this.#contact.last,
     }));
   }

@@ -1,3 +1,5 @@
+import { ClockTimer } from "../client/clock-timer.ts";
+import { Moment } from "../domain/moment.ts";
 import type { Timers } from "../domain/timers.ts";
 
 /** What is due when an outage has lasted this long. */
@@ -6,59 +8,82 @@ export interface OutageTask {
   readonly run: () => void;
 }
 
-/** Whether a server confirms the state, and since when none does. The start counts as the beginning of an outage. */
+type State =
+  | { readonly kind: "confirmed" }
+  /** `tasks` are those of this outage that have not run yet. */
+  | { readonly kind: "outage"; readonly why: string; readonly tasks: readonly OutageTask[] };
+
+/**
+ * Whether a server confirms the state, and since when none does. An outage is counted from the last confirmation, so that it
+ * includes the time in which a connection had failed unnoticed, as while the machine sleeps. The start counts as one.
+ */
 export class Contact {
   readonly #timers: Pick<Timers, "clock" | "elapsed" | "delay">;
   readonly #tasks: readonly OutageTask[];
-  #state: { readonly kind: "confirmed" } | { readonly kind: "outage"; readonly since: number; readonly why: string };
-  #last: number | undefined;
-  #cancels: readonly (() => void)[];
+  readonly #timer: ClockTimer;
+  readonly #start: Moment;
+  #last: Moment | undefined;
+  #state: State;
 
-  /** `tasks` run in each outage, unless it ends earlier. */
+  /** Each of `tasks` runs once in each outage, unless it ends earlier. */
   constructor(timers: Pick<Timers, "clock" | "elapsed" | "delay">, tasks: readonly OutageTask[]) {
     this.#timers = timers;
     this.#tasks = tasks;
-    this.#state = { kind: "outage", since: timers.elapsed(), why: "" };
-    this.#cancels = this.#arm();
+    this.#timer = new ClockTimer(timers, (now) => this.#runDue(now));
+    this.#start = new Moment(timers);
+    this.#state = { kind: "outage", why: "", tasks };
+    this.#schedule();
+  }
+
+  get isConfirmed(): boolean {
+    return this.#state.kind === "confirmed";
   }
 
   /** For how many milliseconds no server has confirmed the state; 0 while one does. */
   get outageMs(): number {
-    return this.#state.kind === "confirmed" ? 0 : Math.max(1, this.#timers.elapsed() - this.#state.since);
+    return this.isConfirmed ? 0 : (this.#last ?? this.#start).ageMs;
   }
 
   /** When a server last confirmed the state, in milliseconds since the epoch; undefined: never. */
   get last(): number | undefined {
-    return this.#last;
+    return this.#last?.time;
   }
 
   /** A server has confirmed the state. Returns whether this ends an outage. */
   confirm(): boolean {
-    const isNew = this.#state.kind === "outage";
+    const isNew = !this.isConfirmed;
     this.#state = { kind: "confirmed" };
-    this.#last = this.#timers.clock();
-    this.close();
+    this.#last = new Moment(this.#timers);
     return isNew;
   }
 
-  /** The connection has failed. Returns whether this, or its reason, is new. */
+  /** A connection has failed. Returns whether this, or its reason, is new. */
   lose(why: string): boolean {
     const before = this.#state;
-    const isNew = before.kind === "confirmed" || before.why !== why;
-    const since = before.kind === "confirmed" ? this.#timers.elapsed() : before.since;
-    this.#state = { kind: "outage", since, why };
-    if (before.kind === "confirmed") this.#cancels = this.#arm();
-    return isNew;
+    const tasks = before.kind === "outage" ? before.tasks : this.#tasks;
+    this.#state = { kind: "outage", why, tasks };
+    this.#schedule();
+    return before.kind === "confirmed" || before.why !== why;
   }
 
-  /** Cancels all tasks. */
+  /** Runs no task from now on. */
   close(): void {
-    for (const cancel of this.#cancels) cancel();
-    this.#cancels = [];
+    this.#timer.stop();
   }
 
-  #arm(): readonly (() => void)[] {
-    // One millisecond more, so that the outage has lasted long enough when the task looks.
-    return this.#tasks.map(({ afterMs, run }) => this.#timers.delay(afterMs + 1, run));
+  /** Looks also at once: timers stand still while the machine sleeps. */
+  #schedule(): void {
+    this.#timer.add(this.#runDue(this.#timers.clock()));
+  }
+
+  /** Runs the tasks that are due, and returns when the next one is. */
+  #runDue(now: number): number {
+    const state = this.#state;
+    if (state.kind === "confirmed") return Number.POSITIVE_INFINITY;
+    const { outageMs } = this;
+    const tasks = state.tasks.filter(({ afterMs }) => afterMs > outageMs);
+    this.#state = { ...state, tasks };
+    for (const task of state.tasks) if (!tasks.includes(task)) task.run();
+    return now + Math.min(...tasks.map(({ afterMs }) => afterMs - outageMs));
   }
 }

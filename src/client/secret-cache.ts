@@ -13,14 +13,14 @@ import { CacheSaver } from "./cache-saver.ts";
 import type { CachedSecret } from "./cached-secret.ts";
 import { ClientError, cacheClosed, invalidOption } from "./client-error.ts";
 import type { CofferReader } from "./coffer-reader.ts";
-import { ConfirmedTime } from "./confirmed-time.ts";
-import { ExpiryTimer } from "./expiry-timer.ts";
+import { ClockTimer } from "./clock-timer.ts";
 import type { Text } from "./request-fields.ts";
 import type { SecretEvent, SecretSeen } from "./secret-events.ts";
 import type { SecretWatch } from "./secret-watch.ts";
 import { textOf } from "./values.ts";
 import { readWatchOptions } from "./watch-options.ts";
 import type { ReportedState } from "./watch-reports.ts";
+import { Moment } from "../domain/moment.ts";
 import type { Timers } from "../domain/timers.ts";
 
 /**
@@ -50,8 +50,9 @@ export class SecretCache {
   readonly #scope: { readonly paths: readonly string[]; readonly prefixes: readonly string[] };
   readonly #watch: SecretWatch;
   readonly #entries: CacheEntries;
-  readonly #confirmed: ConfirmedTime;
-  readonly #expiry: ExpiryTimer;
+  /** When the server last confirmed what the cache has; undefined: never. */
+  #confirmed: Moment | undefined;
+  readonly #expiry: ClockTimer;
   readonly #saver: CacheSaver | undefined;
   readonly #feeds = new Set<CacheChanges>();
   readonly #followed: Promise<void>;
@@ -74,12 +75,11 @@ export class SecretCache {
     const { paths, prefixes } = readWatchOptions(watch).scope;
     this.#timers = timers;
     this.#scope = { paths, prefixes };
-    this.#confirmed = new ConfirmedTime(timers);
     this.#entries = new CacheEntries({
       onChange: (change) => this.#announce(change),
       onUse: (path, version) => this.#report(path, version, "in-use"),
     });
-    this.#expiry = new ExpiryTimer(timers, (now) => this.#entries.expire(now));
+    this.#expiry = new ClockTimer(timers, (now) => this.#entries.expire(now));
     this.#saver = file && this.#saverOf(file, String(client.serverId));
     this.ready = new Promise((resolve, reject) => {
       this.#settleReady = (error) => (error === undefined ? resolve() : reject(error));
@@ -104,7 +104,7 @@ export class SecretCache {
    * is a connection.
    */
   get ageMs(): number {
-    return this.#confirmed.ageMs;
+    return this.#confirmed?.ageMs ?? Number.POSITIVE_INFINITY;
   }
 
   /** Why there is no connection; undefined while there is one. */
@@ -187,7 +187,7 @@ export class SecretCache {
     const file = new CacheFile(path, readCacheKey(key), { serverId, ...this.#scope });
     return new CacheSaver(file, this.#timers, () => ({
       secrets: this.#entries.live(this.#timers.clock()),
-      confirmedTime: this.#confirmed.time,
+      confirmedTime: this.#confirmed?.time ?? 0,
     }));
   }
 
@@ -199,7 +199,7 @@ export class SecretCache {
       return;
     }
     this.#source = "file";
-    this.#confirmed.restore(loaded.confirmedTime);
+    this.#confirmed = new Moment(this.#timers, loaded.confirmedTime);
     for (const seen of loaded.secrets) {
       this.#entries.load(seen);
       this.#expireAt(seen);
@@ -257,7 +257,7 @@ export class SecretCache {
   }
 
   #confirm(): void {
-    this.#confirmed.confirm();
+    this.#confirmed = new Moment(this.#timers);
     this.#saver?.confirmed();
   }
 

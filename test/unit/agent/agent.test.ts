@@ -462,6 +462,41 @@ describe("an outage", () => {
     assert.equal(agent.begun, 1);
   });
 
+  // Timers and the monotonic time stand still while the machine is suspended. The clock does not.
+  it("includes the time of a suspended machine, in which it can begin", async () => {
+    for (const isConnected of [true, false]) {
+      const agent = await startedWith(LIMITED);
+      if (!isConnected) agent.disconnected();
+      await agent.settled();
+      for (const [suspendedMs, found] of [
+        [HOUR - 1, { k: "1" }],
+        [HOUR, {}],
+      ] as const) {
+        agent.timers.setClock(BEGIN + suspendedMs);
+        await agent.settled();
+        // The next attempt to connect fails.
+        agent.disconnected("after the suspension");
+        await agent.settled();
+        assert.deepEqual(folder.read("db"), found, `${isConnected} ${suspendedMs}`);
+      }
+      agent.running[0]!.end({ kind: "done" });
+      await agent.stop();
+    }
+  });
+
+  it("is as long if the clock is set back meanwhile", async () => {
+    const agent = await startedWith(LIMITED);
+    agent.disconnected();
+    await agent.settled();
+    agent.timers.setClock(BEGIN - 10 * HOUR);
+    agent.timers.advance(HOUR - 1);
+    await agent.settled();
+    assert.deepEqual(folder.read("db"), { k: "1" });
+    agent.timers.advance(1);
+    await agent.settled();
+    assert.deepEqual(folder.read("db"), {});
+  });
+
   // The files of an earlier process may be from before the outage.
   it("begins with the agent", async () => {
     await (await startedWith(LIMITED)).stop();

@@ -3,20 +3,23 @@ import type { Timers } from "../domain/timers.ts";
 /** Milliseconds. The clock can jump, and a timer of Node waits for at most 25 days. */
 const LONGEST_WAIT_MS = 3_600_000;
 
-/** Runs a task when versions expire, by the clock of this machine: also while no server answers. */
-export class ExpiryTimer {
+/**
+ * Runs a task at times of the clock of this machine, such as the expiry of versions: also while no server answers. Looks at
+ * the clock at least once an hour, because it can jump.
+ */
+export class ClockTimer {
   readonly #timers: Pick<Timers, "clock" | "delay">;
-  readonly #expire: (now: number) => number;
+  readonly #run: (now: number) => number;
   #next = Number.POSITIVE_INFINITY;
   #cancel = () => {};
 
-  /** `expire` returns when the next version expires, in milliseconds since the epoch. */
-  constructor(timers: Pick<Timers, "clock" | "delay">, expire: (now: number) => number) {
+  /** `run` returns the next time at which it has to run, in milliseconds since the epoch; Infinity for never. */
+  constructor(timers: Pick<Timers, "clock" | "delay">, run: (now: number) => number) {
     this.#timers = timers;
-    this.#expire = expire;
+    this.#run = run;
   }
 
-  /** Another version expires at `time`. */
+  /** The task has to run at `time` as well. */
   add(time: number): void {
     if (time < this.#next) this.#wait(time);
   }
@@ -30,6 +33,6 @@ export class ExpiryTimer {
     this.#next = time;
     if (time === Number.POSITIVE_INFINITY) return;
     const ms = Math.min(Math.max(0, time - this.#timers.clock()), LONGEST_WAIT_MS);
-    this.#cancel = this.#timers.delay(ms, () => this.#wait(this.#expire(this.#timers.clock())));
+    this.#cancel = this.#timers.delay(ms, () => this.#wait(this.#run(this.#timers.clock())));
   }
 }
