@@ -7,6 +7,7 @@ interface TargetReading {
   readonly name: string;
   readonly isReady: boolean;
   readonly isCurrent: boolean;
+  readonly isKept: boolean;
 }
 
 /** What metrics read when they are scraped. */
@@ -59,6 +60,12 @@ export class AgentMetrics {
       "coffer_agent_target_current",
       current,
       each(({ isCurrent }) => isCurrent),
+    );
+    const kept = "1: the files of a target stay as they are, because a secret is gone.";
+    this.#gauge(
+      "coffer_agent_target_kept",
+      kept,
+      each(({ isKept }) => isKept),
     );
     const connected = "1: the server confirms the state; 0: there is no connection.";
     this.#gauge("coffer_agent_connected", connected, () => [[{}, Number(read().isConnected)]]);

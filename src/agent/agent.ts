@@ -68,6 +68,7 @@ export class Agent {
         name,
         isReady: isReady(status),
         isCurrent: status.kind === "current",
+        isKept: status.kind === "kept",
       })),
       isConnected: this.#contact.isConfirmed,
       lastContact: this.#contact.last,

@@ -11,12 +11,18 @@ export interface FileRights {
   readonly group: number | undefined;
 }
 
-/** A file as it has to be. */
-export interface WantedFile {
+/** A file as it is expected. */
+export interface ExpectedFile {
   /** One component of a path. */
   readonly name: string;
-  readonly content: Uint8Array;
+  /** undefined: any content. */
+  readonly content: Uint8Array | undefined;
   readonly rights: FileRights;
+}
+
+/** A file as it has to be. */
+export interface WantedFile extends ExpectedFile {
+  readonly content: Uint8Array;
 }
 
 /**
@@ -24,12 +30,17 @@ export interface WantedFile {
  * complete old state or the complete new one.
  */
 export interface Destination {
-  /** Whether the files are there already, with this content and these rights. An empty list: whether none is there. */
-  holds(files: readonly WantedFile[]): boolean;
+  /** The names of the files that are there. */
+  names(): readonly string[];
+  /**
+   * Whether exactly these files are there already, with this content and these rights. An empty list: whether none is
+   * there.
+   */
+  holds(files: readonly ExpectedFile[]): boolean;
   /** Replaces the state by these files, all at once. With `marked`, {@link isMarked} is true from then on. */
   replace(files: readonly WantedFile[], marked: boolean): void;
   /** Finishes a replacement for which {@link holds} returns true: a process may have been killed during it. */
-  complete(files: readonly WantedFile[]): void;
+  complete(files: readonly ExpectedFile[]): void;
   /** Whether the command for the current state is still due. The mark survives the process, and has no content. */
   isMarked(): boolean;
   /** Removes the mark, if there is one. */
@@ -67,10 +78,14 @@ export function writeNewFile(files: FileSystem, path: string, { content, rights 
 }
 
 /** Whether a file has this content and these rights. A file that this process can't read counts as different. */
-export function isSameFile(files: FileSystem, path: string, { content, rights }: WantedFile): boolean {
+export function isSameFile(files: FileSystem, path: string, { content, rights }: ExpectedFile): boolean {
   const stats = files.lstatSync(path, { throwIfNoEntry: false });
-  if (!stats?.isFile() || stats.size !== content.length || (stats.mode & 0o7777) !== rights.mode) return false;
+  if (!stats?.isFile() || (stats.mode & 0o7777) !== rights.mode) return false;
   if (stats.uid !== (rights.owner ?? stats.uid) || stats.gid !== (rights.group ?? stats.gid)) return false;
+  return content === undefined || (stats.size === content.length && hasContent(files, path, content));
+}
+
+function hasContent(files: FileSystem, path: string, content: Uint8Array): boolean {
   const found = readIfPermitted(files, path);
   const isSame = found?.equals(content) ?? false;
   found?.fill(0);

@@ -4,6 +4,7 @@ import type { Clock } from "../domain/timers.ts";
 import {
   type Destination,
   DestinationProblem,
+  type ExpectedFile,
   type WantedFile,
   createMark,
   exists,
@@ -56,14 +57,21 @@ export class FileSet implements Destination {
     return name !== "" && name !== "." && !name.startsWith(RESERVED) && !/[/\p{C}]/u.test(name) && name.length <= 253;
   }
 
-  holds(wanted: readonly WantedFile[]): boolean {
+  names(): readonly string[] {
     const current = this.#current();
-    if (current === undefined) return wanted.length === 0;
+    if (current === undefined || !exists(this.#files, this.#path(current))) return [];
+    return this.#files.readdirSync(this.#path(current));
+  }
+
+  holds(expected: readonly ExpectedFile[]): boolean {
+    const current = this.#current();
+    if (current === undefined) return expected.length === 0;
     const folder = this.#path(current);
     if (!exists(this.#files, folder)) return false;
     const names = this.#files.readdirSync(folder);
     return (
-      names.length === wanted.length && wanted.every((file) => isSameFile(this.#files, join(folder, file.name), file))
+      names.length === expected.length &&
+      expected.every((file) => isSameFile(this.#files, join(folder, file.name), file))
     );
   }
 
@@ -101,7 +109,7 @@ export class FileSet implements Destination {
     this.#files.renameSync(this.#path(NEXT_DATA), this.#path(DATA));
   }
 
-  complete(wanted: readonly WantedFile[]): void {
+  complete(wanted: readonly ExpectedFile[]): void {
     if (!exists(this.#files, this.#directory)) return;
     this.#checkNames(wanted);
     const names = wanted.map(({ name }) => name);
@@ -145,7 +153,7 @@ export class FileSet implements Destination {
     throw new DestinationProblem(`${path} is not a link of the agent; use a directory that no other program writes`);
   }
 
-  #checkNames(wanted: readonly WantedFile[]): void {
+  #checkNames(wanted: readonly ExpectedFile[]): void {
     // Throws if `..data` belongs to another program.
     this.#current();
     for (const { name } of wanted) {

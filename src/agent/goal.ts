@@ -16,8 +16,10 @@ export type Goal =
     }
   /** No file. */
   | { readonly kind: "nothing"; readonly why: string }
-  /** The files stay as they are, or absent. */
+  /** A secret is gone. The files stay as they are, or absent. */
   | { readonly kind: "unchanged"; readonly why: string }
+  /** Nothing is known about a secret yet, or the server can't read it. The files stay as they are meanwhile. */
+  | { readonly kind: "unknown"; readonly why: string }
   /** The secrets could not be read together. The files stay as they are meanwhile, as in any outage. */
   | { readonly kind: "unanswered"; readonly why: string };
 
@@ -50,7 +52,7 @@ export async function goalOf(target: TargetConfig, sources: GoalSources): Promis
   const gone = why("gone").join(", ");
   if (gone !== "") return { kind: whenGone === "remove" ? "nothing" : "unchanged", why: gone };
   const unknown = why("unknown").join(", ");
-  if (unknown !== "") return { kind: "unchanged", why: unknown };
+  if (unknown !== "") return { kind: "unknown", why: unknown };
   const live = new Map(found.map(({ path, state }) => [path, state as Live]));
   return live.size === 1 ? fromStates(target, live) : ifAnswered(readAll(target, live, sources));
 }

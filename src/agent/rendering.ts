@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import type { Content } from "../domain/content.ts";
 import type { Contents, FileConfig, ContentSource, TargetConfig } from "./agent-config.ts";
-import type { FileRights, WantedFile } from "./destination.ts";
+import type { ExpectedFile, FileRights, WantedFile } from "./destination.ts";
 import { FileSet } from "./file-set.ts";
 import { TemplateProblem } from "./template.ts";
 
@@ -21,6 +21,16 @@ export function renderFiles({ contents, rights }: TargetConfig, secrets: SecretC
   return filesOfKeys(contents, rights, secrets);
 }
 
+/** The files of a target with any content. `names` are those of the files that are there, for a file for each key. */
+export function filesOfAnyContent(
+  { contents, rights }: TargetConfig,
+  names: readonly string[],
+): readonly ExpectedFile[] {
+  const content = undefined;
+  if (contents.kind === "keys") return names.map((name) => ({ name, content, rights }));
+  return contents.files.map((file) => ({ name: file.name, content, rights: rightsOf(file, rights) }));
+}
+
 function filesOfKeys(
   { secret }: Extract<Contents, { readonly kind: "keys" }>,
   rights: FileRights,
@@ -34,8 +44,13 @@ function filesOfKeys(
     });
 }
 
-function renderFile({ name, source, mode }: FileConfig, rights: FileRights, secrets: SecretContents): WantedFile {
-  return { name, content: renderSource(source, name, secrets), rights: { ...rights, mode: mode ?? rights.mode } };
+function renderFile(file: FileConfig, rights: FileRights, secrets: SecretContents): WantedFile {
+  const { name, source } = file;
+  return { name, content: renderSource(source, name, secrets), rights: rightsOf(file, rights) };
+}
+
+function rightsOf({ mode }: FileConfig, rights: FileRights): FileRights {
+  return { ...rights, mode: mode ?? rights.mode };
 }
 
 function renderSource(source: ContentSource, name: string, secrets: SecretContents): Buffer {

@@ -3,6 +3,7 @@ import { basename, dirname, join } from "node:path";
 import {
   type Destination,
   DestinationProblem,
+  type ExpectedFile,
   type WantedFile,
   createMark,
   exists,
@@ -26,8 +27,12 @@ export class SingleFile implements Destination {
     this.#files = files;
   }
 
-  holds([wanted]: readonly WantedFile[]): boolean {
-    return wanted === undefined ? !exists(this.#files, this.#path) : isSameFile(this.#files, this.#path, wanted);
+  names(): readonly string[] {
+    return exists(this.#files, this.#path) ? [basename(this.#path)] : [];
+  }
+
+  holds([expected]: readonly ExpectedFile[]): boolean {
+    return expected === undefined ? !exists(this.#files, this.#path) : isSameFile(this.#files, this.#path, expected);
   }
 
   replace([wanted]: readonly WantedFile[], marked: boolean): void {

@@ -5,7 +5,7 @@ import type { AgentMetrics } from "./agent-metrics.ts";
 import type { RunReaction } from "./reaction.ts";
 import { type Destination, DestinationProblem, type WantedFile } from "./destination.ts";
 import { type Goal, type GoalSources, goalOf } from "./goal.ts";
-import { RenderingProblem } from "./rendering.ts";
+import { RenderingProblem, filesOfAnyContent } from "./rendering.ts";
 import { WakeUp } from "./wake-up.ts";
 
 /** The state of a target. `why` names paths of secrets; it is for the log and for `--once`. */
@@ -58,7 +58,7 @@ export class TargetWorker {
   readonly #options: WorkerOptions;
   readonly #wakeUp = new WakeUp();
   #status: TargetStatus = { kind: "waiting", why: "not received yet" };
-  /** The versions in the files; undefined if this process has neither written complete files nor found them. */
+  /** The known versions in the files; undefined if this process has neither written complete files nor found them. */
   #written: ReadonlyMap<string, number> | undefined;
   #inUse: ReadonlyMap<string, number> = new Map();
   #failures = 0;
@@ -114,7 +114,8 @@ export class TargetWorker {
 
   async #reach(goal: Goal): Promise<TargetStatus> {
     if (goal.kind === "files" || goal.kind === "nothing") this.#put(goal);
-    else if (this.#written === undefined) return this.#reached(goal);
+    else if (goal.kind === "unchanged") this.#find();
+    if (goal.kind !== "nothing" && this.#written === undefined) return this.#reached(goal);
     // Also if the files stay as they are: the action for them may still be due.
     const missed = await this.#act();
     if (missed !== undefined) return missed;
@@ -131,10 +132,25 @@ export class TargetWorker {
       case "nothing":
         return { kind: "removed", why: goal.why };
       case "unchanged":
+      case "unknown":
         return { kind: isComplete ? "kept" : "waiting", why: goal.why };
       case "unanswered":
         return { kind: "behind", why: goal.why, isComplete };
     }
+  }
+
+  /**
+   * Finds the files of an earlier process, which stay because a secret is gone. There is nothing to compare their content
+   * with: they are complete if all files of the target are there, with their rights, and no other.
+   */
+  #find(): void {
+    if (this.#written !== undefined) return;
+    const { destination, target } = this.#options;
+    const expected = filesOfAnyContent(target, destination.names());
+    if (expected.length === 0 || !destination.holds(expected)) return;
+    destination.complete(expected);
+    // Their versions are not known, so none is reported.
+    this.#written = new Map();
   }
 
   #put(goal: Extract<Goal, { readonly kind: "files" | "nothing" }>): void {

@@ -329,6 +329,78 @@ describe("a restarted agent", () => {
     assert.equal(agent.status("db"), "waiting");
   });
 
+  // A mistaken delete must not stop a program whose pod is restarted, or moved to a new version of the agent.
+  it("is ready with complete files whose secret is gone, and reports no version", async () => {
+    const single = "targets: [{name: db, file: DIR/f, secret: shop/db, key: k}]";
+    const named = "targets: [{name: db, directory: DIR/n, files: [{file: a, secret: shop/db, key: k, mode: 0440}]}]";
+    for (const text of [ONE, single, named]) {
+      await (await startedWith(text)).stop();
+      const agent = start(text);
+      agent.disconnected();
+      await agent.settled();
+      assert.equal(agent.status("db"), "waiting", "nothing is known about the secret");
+      agent.end("shop/db", 1, "deleted");
+      agent.synced();
+      await agent.settled();
+      assert.deepEqual(agent.agent.readiness(), [{ name: "db", state: "ok" }], text);
+      assert.equal(agent.status("db"), "kept");
+      assert.deepEqual([agent.begun, agent.reports], [0, []]);
+      const { body } = await agent.metrics.expose();
+      assert.match(body, /^coffer_agent_target_ready\{target="db"\} 1$/m);
+      assert.match(body, /^coffer_agent_target_kept\{target="db"\} 1$/m);
+      assert.match(body, /^coffer_agent_writes_total\{target="db"\} 0$/m);
+      agent.put("shop/db", 2, { k: "2" });
+      await agent.settled();
+      for (const running of agent.running) running.end({ kind: "done" });
+      await agent.settled();
+      assert.match((await agent.metrics.expose()).body, /^coffer_agent_target_kept\{target="db"\} 0$/m);
+    }
+  });
+
+  it("waits if the files of a secret that is gone are not complete, and leaves them", async () => {
+    const set = (files: string) => `targets: [{name: db, directory: DIR/n, files: [${files}]}]`;
+    const a = "{file: a, secret: shop/db, key: k}";
+    const b = "{file: b, secret: shop/db, key: k}";
+    const before = set(`${a}, ${b}`);
+    const others = [
+      set(a),
+      set(`${a}, ${b}, {file: c, secret: shop/db, key: k}`),
+      set(`${a}, {file: c, secret: shop/db, key: k}`),
+    ];
+    for (const [text, status] of [
+      ...others.map((other) => [other, "waiting"] as const),
+      [before.replace("key: k}", "key: k, mode: 0440}"), "waiting"],
+      [ONE, "waiting"],
+      // The control.
+      [before, "kept"],
+    ] as const) {
+      await (await startedWith(before)).stop();
+      const agent = start(text);
+      agent.synced();
+      await agent.settled();
+      assert.equal(agent.status("db"), status, text);
+      assert.deepEqual(folder.read("n"), { a: "1", b: "1" });
+      await agent.stop();
+    }
+  });
+
+  // The agent was killed after the rename: before it has linked the names, and before its command was over.
+  it("completes the files of a secret that is gone, and runs the command that was not over", async () => {
+    const first = start(ONE);
+    first.put("shop/db", 1, { k: "1" });
+    await first.settled();
+    assert.equal(first.begun, 1);
+    rmSync(join(folder.path, "db/k"));
+    const agent = start(ONE);
+    agent.synced();
+    await agent.settled();
+    assert.deepEqual(folder.read("db"), { k: "1" });
+    assert.deepEqual([agent.begun, agent.status("db")], [1, "waiting"]);
+    agent.running[0]!.end({ kind: "done" });
+    await agent.settled();
+    assert.equal(agent.status("db"), "kept");
+  });
+
   it("leaves nothing about the values on the disk", async () => {
     await (await startedWith(ONE, { k: "hunter2" })).stop();
     const names = readdirSync(join(folder.path, "db")).filter((name) => !/^\.\.\d/.test(name));

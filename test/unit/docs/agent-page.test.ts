@@ -73,7 +73,7 @@ describe("docs/agent.md", () => {
   it("has exactly the metrics of an agent, with their types and labels", async () => {
     const metrics = new AgentMetrics(["t"], { version: "1", node: "2" });
     metrics.observe(() => ({
-      targets: [{ name: "t", isReady: true, isCurrent: true }],
+      targets: [{ name: "t", isReady: true, isCurrent: true, isKept: false }],
       isConnected: true,
       lastContact: undefined,
     }));
