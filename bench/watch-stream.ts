@@ -24,7 +24,7 @@ interface WatchApi {
   readonly changes: (message: Buffer) => readonly WatchedChange[] | undefined;
 }
 
-// The fields that are used of etcd's rpc.proto and kv.proto.
+// The fields of etcd's rpc.proto and kv.proto that this client uses.
 const etcdCreate = message<{ key: Uint8Array; rangeEnd: Uint8Array }>({
   key: bytes(1, "key"),
   rangeEnd: bytes(2, "range_end"),

@@ -2,7 +2,7 @@ import { ClockTimer } from "../client/clock-timer.ts";
 import { Moment } from "../domain/moment.ts";
 import type { Timers } from "../domain/timers.ts";
 
-/** What is due when an outage has lasted this long. */
+/** A task that runs when an outage has lasted `afterMs`. */
 export interface OutageTask {
   readonly afterMs: number;
   readonly run: () => void;

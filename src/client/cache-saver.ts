@@ -5,7 +5,7 @@ import { CacheFileError } from "./cache-file-error.ts";
 // Milliseconds.
 /** How long to wait after a change, so that a burst of changes causes one write. */
 const AFTER_CHANGE_MS = 1000;
-/** How often the file is written if nothing changes, so that it has the time at which the server confirmed it. */
+/** The time between two writes while no secret changes. Each write updates the time at which the server confirmed them. */
 const AFTER_CONFIRMATION_MS = 5 * 60_000;
 
 /** Loads the sealed file of a cache, and decides when it is written. After a failure, the cache works without it. */

@@ -143,8 +143,8 @@ export class Budget {
   }
 
   /**
-   * Calls `task` when there is space for bytes, and does not take it. It does not delay requests: a stream can wait as long
-   * as other streams of its caller are not read.
+   * Calls `task` when there is space for `bytes`, without taking the space. A waiting stream does not delay requests,
+   * because it can wait as long as other streams of its caller are not read.
    */
   whenFits(lease: Lease, bytes: number, task: () => void): void {
     this.#streams.set(lease, { bytes, task });

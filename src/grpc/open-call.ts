@@ -28,8 +28,8 @@ export class OpenCall extends TimedItem {
     this.#route = route;
     this.#lease = lease;
     // After a RST_STREAM with NO_ERROR, node:http2 waits until the request is read and the answer is sent. That never
-    // happens if grpc-js has paused the stream because its peer reads no answers (Node 20.20). Not in this tick, in which
-    // the server may be resetting the stream itself.
+    // happens if grpc-js has paused the stream because its peer reads no answers (Node 20.20). The stream is destroyed in
+    // the next tick, because in this one the server may be resetting the stream itself.
     stream.once("aborted", () => nextTick(() => stream.destroy()));
   }
 

@@ -26,7 +26,7 @@ export interface PutRow extends Row {
   readonly state: RowState | undefined;
 }
 
-/** The columns of a state. From the table and not from the index. */
+/** The columns of a state, read from the table and not from the index. */
 export interface RowState {
   readonly code: number;
   readonly revision: Revision | null;

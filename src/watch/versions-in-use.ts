@@ -106,7 +106,7 @@ export class VersionsInUse implements OwnWatchRegistry {
     return { watchers: watchers.length, converged: watchers.length - behind.count, behind: named };
   }
 
-  /** The watches that name a path, and whose caller may watch it now. Most callers have the same rules as others. */
+  /** The watches that name a path, and whose caller may watch it now. Callers with the same rules share one decision. */
   #watchersOf(path: SecretPath): readonly ReportingWatch[] {
     const watches: ReportingWatch[] = [];
     this.#index.forEach(path, (watch) => watches.push(watch));

@@ -53,7 +53,7 @@ export class Watcher implements Stepwise {
   #outgoing: Candidate | undefined;
   /** More paths have changed than can wait. */
   #isBehind = false;
-  /** The sights before a policy change, while the difference that the change has made is not being sent yet. */
+  /** The sights before a policy change, until the watcher begins to send the difference that the change has made. */
   #earlier: EarlierSights | undefined;
 
   constructor(options: WatcherOptions) {
@@ -84,7 +84,7 @@ export class Watcher implements Stepwise {
     this.#options.wake();
   }
 
-  /** The policy has changed. The next step adopts it, before it sends anything: a policy for thousands takes seconds. */
+  /** The policy has changed. The next step adopts it: to adopt it for thousands of watchers in one turn takes seconds. */
   policyChanged(): void {
     this.#sightUntil ??= this.#options.memory.revision;
     this.#options.wake();
@@ -98,7 +98,7 @@ export class Watcher implements Stepwise {
     this.#options.wake();
   }
 
-  /** Returns the memory that it holds. */
+  /** Releases the bytes that it holds of its caller's budget. */
   close(): void {
     this.#pending.clear();
     this.#endTask();

@@ -63,7 +63,7 @@ describe("over TLS, one server", () => {
     assert.deepEqual(verdicts, ["untrusted", ID, "untrusted", ID]);
   });
 
-  it("separates the intermediates that it knows of two trust domains", async () => {
+  it("does not use a known intermediate of one trust domain for another", async () => {
     const shared = example.intermediate();
     const [stolen] = workload({ id: "spiffe://other.org/api" }, shared);
     const honest = workload({}, shared);
@@ -127,7 +127,7 @@ describe("over TLS, one server", () => {
   });
 
   // OpenSSL skips each of these certificates. If the verifier checked a signature with each, it would reach its limit
-  // before the real issuer, and one workload could have the chains of all others below that issuer refused.
+  // before the real issuer, and one workload could cause the refusal of the chains of all others below that issuer.
   it("finds the path although a workload adds certificates with the name and the key identifier of an issuer", async () => {
     const intermediate = example.intermediate();
     const [leaf] = workload({}, intermediate);

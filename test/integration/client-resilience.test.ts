@@ -198,7 +198,7 @@ describe("a client with two addresses", () => {
     servers[0].signal("SIGSTOP");
     const abort = new AbortController();
     const staying = failureOf(without.put("name", { name: "0" }, { signal: abort.signal }));
-    // The client repeats the calls at the other address after half of their time.
+    // The client repeats a call at the other address when half of its timeout has passed.
     const [read, put] = await Promise.all([client.get("name"), client.put("name", { name: "1" })]);
     assert.equal(read.content.text("name"), "1");
     assert.equal(put.version, 2);

@@ -73,7 +73,7 @@ describe("the stream of a watch", () => {
     assert.deepEqual(await take(watch, 1), ["synced 1/1"]);
   });
 
-  it("continues after a broken connection, an error, an end without an error, and bytes that are no message", async () => {
+  it("continues after a broken connection, an error, an end without an error, and bytes that are not a message", async () => {
     const endings: ((call: ArrivedCall) => void)[] = [
       (call) => call.hangUp(),
       (call) => call.finish(UNAVAILABLE, "the server says nothing more"),

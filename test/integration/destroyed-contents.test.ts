@@ -7,7 +7,10 @@ import { type ServerProcess, Site } from "../support/server-process.ts";
 
 const COUNT = 60;
 
-/** The maximum number of sealed contents that may remain. A store that overwrote nothing would leave all. */
+/**
+ * The maximum number of sealed contents that may remain. That none remains is not proven for each sequence of calls
+ * (SECURITY.md). A store that overwrote nothing would leave all.
+ */
 const LAST_FEW = 5;
 
 /** A part of a sealed content that no other one has: after the header and the nonce. */
@@ -53,8 +56,8 @@ async function callAll({ caller }: Filled, call: "Destroy" | "Purge", folder: st
   }
 }
 
-// The sealed content of a destroyed version is gone from the memory of all threads when the call is answered. Freed memory
-// is searched too.
+// The sealed contents of destroyed versions are gone from the memory of all threads when the calls are answered, except for
+// LAST_FEW of them. Freed memory is searched too.
 describe("the memory of a server with three fronts", () => {
   let filled: Filled;
 

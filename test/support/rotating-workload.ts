@@ -17,7 +17,7 @@ export interface WorkloadBlocks {
   readonly program: string;
 }
 
-/** Where a workload runs, and as which one. */
+/** The folder, the name and the environment of a workload. */
 export interface WorkloadPlace {
   /** A folder of its own, which does not exist yet. */
   readonly folder: string;

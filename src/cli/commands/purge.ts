@@ -8,7 +8,7 @@ export function addPurge(program: Command, world: World): void {
     .command("purge <path>")
     .description(
       "Remove a secret permanently: all versions, their content, their history and the settings. Asks for a confirmation. " +
-        "The server does not use the version numbers again for 90 days, or as its --tombstone-retention says.",
+        "The server does not use the version numbers again for the time of its --tombstone-retention, by default 90 days.",
     );
   addExpectedVersion(command, "this is the latest version");
   addYes(command);

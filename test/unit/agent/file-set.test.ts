@@ -57,7 +57,7 @@ function readNames(): Record<string, string> {
 const foldersOfSets = () => readdirSync(directory).filter((name) => /^\.\.\d/.test(name));
 
 describe("a set of files on a full file system", () => {
-  // What was written of it would keep the space from the files of other targets.
+  // The files of a partly written set would take the space that other targets need.
   it("stays as it is, and leaves nothing of the new set", () => {
     setWith().replace(wanted({ user: "a" }), false);
     const full = { code: "ENOSPC", syscall: "write" };

@@ -140,7 +140,7 @@ describe("the sealed file of a cache", () => {
     await refusedAsIs("is damaged, or was sealed with another key");
   });
 
-  it("is refused with another key, of another format, of another cache, or if it is no sealed file", async () => {
+  it("is refused if its key, format or cache is another one, or if it is not a sealed file", async () => {
     await save(valuable("a", 1, 1));
     const sealed = readFileSync(file.path);
     await refusedAsIs("is the file of a cache of another server, or of other paths", { prefixes: ["s/"] });
@@ -197,7 +197,7 @@ describe("the sealed file of a cache", () => {
     await cache.close();
   });
 
-  it("that does not exist yet is no problem", async () => {
+  it("is not a problem if it does not exist yet", async () => {
     const scripted = new ScriptedCache({ prefixes: [""], file });
     await scripted.receive(live("a", 1, 1), synced(1));
     await scripted.cache.ready;
@@ -231,7 +231,7 @@ describe("the sealed file of a cache", () => {
     await next.close();
   });
 
-  it("that can't be written is a problem of the file, and none of the cache", async () => {
+  it("is reported as a problem if it can't be written, and the cache works without it", async () => {
     file = { ...file, path: join(folder, "missing", "cache") };
     const scripted = new ScriptedCache({ prefixes: [""], file });
     const { cache, timers } = scripted;

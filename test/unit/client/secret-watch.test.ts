@@ -237,7 +237,7 @@ describe("the events of a watch", () => {
 });
 
 describe("a watch without a message", () => {
-  it(`for ${SILENCE_MS} ms is broken, and each message begins the time again`, async () => {
+  it(`is broken after ${SILENCE_MS} ms, and each message restarts this time`, async () => {
     const watches = new ScriptedWatches();
     const watch = watches.begin();
     const stream = (await watches.stream()).send(synced(1));
@@ -322,7 +322,7 @@ describe("a watch with a slow consumer", () => {
   });
 
   // Otherwise the server would not have the watch, and a change that requires convergence would not count it.
-  it("begins the next stream, whose events follow", async () => {
+  it("connects again before the consumer reads, and then delivers the events of the new stream", async () => {
     const watches = new ScriptedWatches();
     const watch = watches.begin();
     const first = await watches.stream();
@@ -354,8 +354,8 @@ describe("a watch with a slow consumer", () => {
   });
 });
 
-describe("the end of a watch", () => {
-  it("is a return, which ends the stream and all calls of next", async () => {
+describe("a watch ends", () => {
+  it("with return(), which ends the stream and all calls of next()", async () => {
     const watches = new ScriptedWatches();
     const watch = watches.begin();
     const stream = await watches.stream();
@@ -367,7 +367,7 @@ describe("the end of a watch", () => {
     assert.equal(watches.ended, 1);
   });
 
-  it("is a break of the loop, also while the watch waits to connect", async () => {
+  it("with a break of the loop, also while the watch waits to connect", async () => {
     const watches = new ScriptedWatches();
     watches.refusals.push(BROKEN);
     for await (const { kind } of watches.begin()) {
@@ -377,7 +377,7 @@ describe("the end of a watch", () => {
     assert.deepEqual([watches.ended, watches.timers.pauses, watches.streams], [1, [], []]);
   });
 
-  it("is an aborted signal, which is the cause of the error", async () => {
+  it("with an aborted signal, which is the cause of the error", async () => {
     const watches = new ScriptedWatches();
     const controller = new AbortController();
     const watch = watches.begin({ paths: ["a"], signal: controller.signal });
@@ -393,7 +393,7 @@ describe("the end of a watch", () => {
     assert.deepEqual([watches.streams.length, watches.ended], [1, 2]);
   });
 
-  it("is the end of its client", async () => {
+  it("with its client", async () => {
     const watches = new ScriptedWatches();
     const watch = watches.begin();
     const stream = await watches.stream();
@@ -403,7 +403,7 @@ describe("the end of a watch", () => {
     assert.deepEqual(await watch.next(), { done: true, value: undefined });
   });
 
-  it("is not an unhandled rejection if there is no consumer", async () => {
+  it("without an unhandled rejection if there is no consumer", async () => {
     const unhandled: unknown[] = [];
     const listen = (error: unknown) => unhandled.push(error);
     process.on("unhandledRejection", listen);
@@ -421,7 +421,7 @@ describe("the end of a watch", () => {
     }
   });
 
-  it("is an error of the call that begins it, if an option can't be used", () => {
+  it("with an error of the call that begins it, if an option can't be used", () => {
     const watches = new ScriptedWatches();
     const refused: [options: object, message: RegExp][] = [
       [{}, /^paths and prefixes are both empty/],

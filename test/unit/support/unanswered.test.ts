@@ -58,7 +58,7 @@ class SerialStore {
     return !isDeepStrictEqual(whole.secrets, torn.secrets);
   }
 
-  /** A Commit that is refused has an answer, which says nothing here. */
+  /** Makes a Commit. If it is answered with a refusal, the history does not have it, because it changed nothing. */
   #call({ operations, result }: Call): readonly RecordedChange[] {
     const begin = ++this.#moment;
     for (const { path } of operations) this.#paths.add(path);

@@ -81,8 +81,8 @@ it("a watch that ended before it was registered gets nothing, and is removed fro
   assert.deepEqual([registry.log, events], [["opened ", "closed"], []]);
 });
 
-// 10,000 workloads that come, report and go leave nothing behind.
-it("10,000 watches with reports leave no memory", () => {
+// A watch that has ended leaves nothing in the registry, in the hub or in memory.
+it("10,000 watches with reports leave nothing in memory", () => {
   const path = parseSecretPath("a");
   const registry: VersionsInUse = new VersionsInUse({
     memory: { get: (stored) => world.memory.get(stored), revision: 1 },
