@@ -58,17 +58,27 @@ async function measureRound(folder: RunFolder, options: Options, round: number):
   const paced = { secrets: watchers, perSecond: CHANGES_PER_SECOND };
   const unwatched = await deliveriesOf(server, options, { ...paced, ofOnePath: 0, ofAll: 0 });
   const loaded = await deliveriesOf(server, options, { ...paced, ofOnePath: watchers, ofAll: OF_ALL });
-  const idle = await deliveriesOf(server, options, oneWatcher(watchers));
   const rates = await ratesWithWatchers(server, options, round);
   await server.stop();
+  const idle = await measureIdle(folder, options, round);
   const etcd = await measureEtcd(folder, options, round);
   return { put, unwatched, loaded, idle, etcd, rates, memory: await measureMemory(folder, options, round) };
+}
+
+/** As etcd is measured: on a new server, which has no other clients. */
+async function measureIdle(folder: RunFolder, options: Options, round: number): Promise<Deliveries> {
+  const server = await startCoffer(folder, { name: "coffer", data: `watch-alone-${round}` });
+  await fill(server, options.idleConnections);
+  const found = await deliveriesOf(server, options, oneWatcher(options.idleConnections));
+  await server.stop();
+  return found;
 }
 
 type Watched = Omit<WatchJob, "target" | "warmUpMs" | "measuredMs">;
 
 function deliveriesOf({ target }: Server, { seconds }: Options, watched: Watched): Promise<Deliveries> {
-  return runWatchJob({ target, ...watched, warmUpMs: seconds * 200, measuredMs: seconds * 1000 });
+  // A server that has served for a while has compiled its code. After a short warm-up, a job measures the compiler.
+  return runWatchJob({ target, ...watched, warmUpMs: seconds * 1000, measuredMs: seconds * 1000 });
 }
 
 /** One watcher of all secrets, and one change at a time. */
