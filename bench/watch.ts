@@ -77,7 +77,8 @@ async function measureIdle(folder: RunFolder, options: Options, round: number): 
 type Watched = Omit<WatchJob, "target" | "warmUpMs" | "measuredMs">;
 
 function deliveriesOf({ target }: Server, { seconds }: Options, watched: Watched): Promise<Deliveries> {
-  // A server that has served for a while has compiled its code. After a short warm-up, a job measures the compiler.
+  // A server that has served for a while has compiled its code. After a shorter warm-up, the measured times would include
+  // the compilation.
   return runWatchJob({ target, ...watched, warmUpMs: seconds * 1000, measuredMs: seconds * 1000 });
 }
 

@@ -53,8 +53,8 @@ export class DestinationProblem extends Error {
 }
 
 /**
- * A user who may write to the directory can put a link or a named pipe where a file is expected. To open a pipe would
- * wait for its other end, and the whole agent with it.
+ * A user who may write to the directory can put a link or a named pipe where a file is expected. Opening a pipe would
+ * block the whole agent until its other end is opened.
  */
 const UNFOLLOWED = constants.O_NOFOLLOW | constants.O_NONBLOCK;
 

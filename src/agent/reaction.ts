@@ -73,8 +73,8 @@ function sendSignal(
 ): ReactionResult {
   const found = receiversOf(receiver, processes);
   if (found.kind !== "found") return { kind: found.kind, why: found.why };
-  // Every process gets the signal, before the result is known: one of another user that happens to have the name, or
-  // pretends to, must not keep it from the others.
+  // Every process gets the signal before the result is decided: a process of another user that has the same name, by
+  // accident or on purpose, must not keep the signal from the others.
   const results = found.pids.map((pid) => signalOne(pid, signal, processes));
   const first = (kind: ReactionResult["kind"]) => results.find((result) => result.kind === kind);
   return first("done") ?? first("failed") ?? first("absent") ?? { kind: "done" };

@@ -97,9 +97,9 @@ function replace(folder: string, list: readonly string[]): void {
 }
 
 /**
- * Creates a folder and its parent, because a new user has no `~/.cache`. A recursive mkdirSync of Node never returns in
- * a home folder below /proc, and no signal ends the start then: mkdir(2) reports that the parent is missing (ENOENT),
- * and for the parent that it exists (EEXIST).
+ * Creates a folder and its parent, because a new user has no `~/.cache`. This is not a recursive mkdirSync: in a home
+ * folder below /proc, Node would try forever, and no signal would end the process, because mkdir(2) reports there that
+ * the parent is missing (ENOENT), and that the same parent exists (EEXIST).
  */
 function makeFolder(folder: string): void {
   for (const each of [dirname(folder), folder]) if (!existsSync(each)) mkdirSync(each, { mode: 0o700 });

@@ -211,7 +211,7 @@ export class SecretWatch implements AsyncIterableIterator<SecretEvent, undefined
   }
 }
 
-/** How a stream that is over ended. Overwrites the values of messages that were not delivered. */
+/** Returns the reason for the end of a stream that is over. Overwrites the values of its messages: none is delivered. */
 async function endOf(stream: Stream): Promise<StreamEnd> {
   for (;;) {
     const step = await stream.next();

@@ -49,8 +49,8 @@ export class WatchReports {
   }
 
   /**
-   * Remembers a report, and sends it if there is a stream and the server does not have it. Resolves when it was sent, or will be sent later. Rejects with
-   * {@link ClientError} if the server refuses it.
+   * Remembers a report, and sends it if there is a stream and the server does not have it. Resolves when it was sent, or
+   * will be sent later. Rejects with {@link ClientError} if the server refuses it.
    */
   report(path: string, version: number, state: ReportedState): Promise<void> {
     // It would have no effect: the server counts the version in use.

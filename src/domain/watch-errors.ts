@@ -6,7 +6,7 @@ export function watchNotFound(watchId: string): CofferError {
   return new CofferError("WATCH_NOT_FOUND", message, { watch_id: watchId });
 }
 
-/** The watchers of a secret whose newest version not all of them use, or which has too few watchers. */
+/** The watchers of a secret, when not all of them use its newest version or when there are too few. */
 export interface UnmetConvergence {
   /** The number of the newest version. */
   readonly newest: number;

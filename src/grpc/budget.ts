@@ -26,7 +26,7 @@ export const DEFAULT_BUDGET_LIMITS: BudgetLimits = { bytes: 64 * 1024 * 1024, un
  */
 export const MINIMUM_BUDGET: BudgetLimits = { bytes: 64 * 1024, unread: 4, calls: 16 };
 
-// The calls are returned last: a slot without calls and connections may immediately be given to another SPIFFE ID.
+// The calls are given back last: a slot without calls and connections may immediately be given to another SPIFFE ID.
 const RESOURCES: readonly Resource[] = ["bytes", "unread", "calls"];
 
 type Shares = Readonly<Record<Resource, Share>>;
@@ -213,7 +213,7 @@ export class Lease {
     this.#budget.shares[resource].take(amount);
   }
 
-  /** Returns bytes that {@link hold} has taken, and wakes what waits for them. Does nothing after the release. */
+  /** Gives back bytes that {@link hold} has taken, and wakes what waits for them. Does nothing after the release. */
   drop(bytes: number): void {
     if (this.#isReleased || bytes === 0) return;
     this.#return("bytes", bytes);
@@ -253,7 +253,7 @@ export class Lease {
   }
 
   /**
-   * Returns all but the call: its request is discarded, and waits no longer. Wakes no other request, because this is
+   * Gives back all but the call: its request is discarded, and waits no longer. Wakes no other request, because this is
    * called while one is granted: waking the next one from here would nest as deep as there are waiting requests.
    */
   discard(): void {
@@ -262,7 +262,7 @@ export class Lease {
     this.#return("unread");
   }
 
-  /** Returns everything that the call holds, because the call is over. */
+  /** Gives back everything that the call holds, because the call is over. */
   release(): void {
     this.#isReleased = true;
     this.#budget.forget(this);

@@ -21,7 +21,7 @@ export class Heartbeats<Watcher extends { beat(): void }> {
   #added = 0;
   /** The number of groups whose heartbeats were sent. */
   #sent = 0;
-  /** When those of the next group are due, in monotonic milliseconds. */
+  /** When the heartbeats of the next group are due, in monotonic milliseconds. */
   #due = 0;
   #cancel: (() => void) | undefined;
 
@@ -55,8 +55,8 @@ export class Heartbeats<Watcher extends { beat(): void }> {
   }
 
   /**
-   * Sends those of every group that is due. While commits block the thread, timers are late: with one group for each timer,
-   * the delays of all fifty would add up to more than the promised 15 seconds.
+   * Sends the heartbeats of every group that is due. While commits block the thread, timers are late: with one group for
+   * each timer, the delays of all fifty would add up to more than the promised 15 seconds.
    */
   #sendDue(): void {
     const now = this.#timers.elapsed();

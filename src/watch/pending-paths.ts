@@ -8,7 +8,7 @@ const PENDING_BYTES = 64;
 export interface HeldMemory {
   /** Takes bytes from the budget. False if there is no space for them. */
   readonly hold: (bytes: number) => boolean;
-  /** Returns bytes. */
+  /** Gives bytes back to the budget. */
   readonly drop: (bytes: number) => void;
 }
 
@@ -50,7 +50,7 @@ export class PendingPaths {
     if (this.#paths.size === 0) this.clear();
   }
 
-  /** Removes all paths, and returns their memory. */
+  /** Removes all paths, and gives their bytes back to the budget. */
   clear(): void {
     this.#paths.clear();
     if (this.#reserved > this.#step) this.#memory.drop((this.#reserved - this.#step) * PENDING_BYTES);

@@ -98,7 +98,7 @@ export class Watcher implements Stepwise {
     this.#options.wake();
   }
 
-  /** Releases the bytes that it holds of its caller's budget. */
+  /** Gives the bytes that it holds back to the budget of its caller. */
   close(): void {
     this.#pending.clear();
     this.#endTask();

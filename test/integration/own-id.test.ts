@@ -51,8 +51,8 @@ describe("a caller with the server's own SPIFFE ID", () => {
     while (!lines(event).some(isWanted)) await setImmediate();
   }
 
-  // The policy and --admin have no effect on it: each call is denied with the reason, with or without the secret. A
-  // caller with another ID is not denied.
+  // The policy and --admin have no effect on it: each call is denied with the reason, whether the secret exists or not.
+  // A caller with another ID is not denied.
   it("may do nothing", async () => {
     const [own, api] = [kit.caller(OWN), kit.caller(API)];
     for (const { code, reason, message } of await callEach(own)) {

@@ -62,7 +62,7 @@ describe("a Watch ends", () => {
   });
 
   // A watch of 128 prefixes takes 25 kB of memory, on the threads of its front and of the store.
-  it("with BUDGET_EXCEEDED if the paths and prefixes of its SPIFFE ID take too many bytes; it has them back at its end", async () => {
+  it("with BUDGET_EXCEEDED if the paths and prefixes of its SPIFFE ID take too many bytes; the bytes are free when it ends", async () => {
     const kit = await started({ budgets: { bytes: 1 << 20, unread: 1024, calls: 8192 } });
     const web = kit.caller(WEB);
     const prefixes = Array.from({ length: 128 }, (_, i) => `p${i}/`);

@@ -61,7 +61,7 @@ export function addRun(program: Command, world: World): void {
     )
     .option(
       "--min-interval <duration>",
-      "with --watch: the minimum time between two reactions; changes are joined [default 10s]",
+      "with --watch: the minimum time between two reactions; changes in between cause one [default 10s]",
       parsed(parseDuration),
     )
     .option(

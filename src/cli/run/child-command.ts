@@ -17,7 +17,7 @@ export interface ChildCommand {
   readonly input?: string | undefined;
 }
 
-/** A command that was started. Its output is that of this process. */
+/** A command that was started. It writes to the standard output and the standard error of this process. */
 export class RunningCommand {
   /** Resolves when the command runs. Rejects with ExitStatus when it can't be run. */
   readonly started: Promise<void>;

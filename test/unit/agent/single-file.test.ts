@@ -32,7 +32,7 @@ function wanted(value: string, mode = 0o400): WantedFile[] {
 }
 
 describe("a single file on a full file system", () => {
-  // What was written of it would keep the space from the files of other targets.
+  // A partly written file would take the space that other targets need.
   it("stays as it is, and leaves nothing of the new content", () => {
     new SingleFile(path, machineFiles).replace(wanted("one"), false);
     const full = { code: "ENOSPC", syscall: "write" };

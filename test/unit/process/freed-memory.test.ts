@@ -29,7 +29,7 @@ async function freedByte(env: Readonly<Record<string, string>>, platform = "linu
   return JSON.parse(stdout.toString());
 }
 
-// These tests run with glibc, as the tests that search the memory of a server.
+// These tests need glibc, like the tests that search the memory of a server.
 describe("overwriteFreedMemory", () => {
   it("makes the C library overwrite a block that is freed", async () => {
     assert.deepEqual(await freedByte({}), [null, 0xff]);

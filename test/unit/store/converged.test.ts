@@ -171,7 +171,8 @@ describe("a change that requires convergence", () => {
     assert.deepEqual(watchers.requested, []);
   });
 
-  // A caller that repeats a call after an unknown outcome must get the answer of the change, although other watchers are connected by then.
+  // A caller that repeats a call after an unknown outcome must get the answer of the change, although other watchers are
+  // connected by then.
   it("gets its first answer if it is repeated with its request_id, and is another request without the demand", async () => {
     const { store, watchers } = await open();
     const first = { ...removal("destroy", "counted"), requestId: REQUEST_ID };

@@ -54,8 +54,8 @@ it("a withdrawal of many secrets scans the store once or twice", () => {
   mock.restoreAll();
 });
 
-// In a large store, it can take longer than the 15 seconds after which clients regard a connection as broken. All of them
-// would then reconnect and need a snapshot, which takes longer still.
+// In a large store, finding the effect can take longer than the 15 seconds after which clients regard a connection as
+// broken. All of them would then reconnect and need a snapshot, which takes longer still.
 it("heartbeats arrive while the effect of a policy change is being found", () => {
   const world = new WatchWorld(["**"]);
   for (let i = 0; i < 1000; i++) world.commit([{ path: `many/${i}`, kind: "put" }]);
