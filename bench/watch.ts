@@ -65,7 +65,7 @@ async function measureRound(folder: RunFolder, options: Options, round: number):
   return { put, unwatched, loaded, idle, etcd, rates, memory: await measureMemory(folder, options, round) };
 }
 
-/** As etcd is measured: on a new server, which has no other clients. */
+/** Measures one watcher on a new server without other clients, because etcd is measured in this way. */
 async function measureIdle(folder: RunFolder, options: Options, round: number): Promise<Deliveries> {
   const server = await startCoffer(folder, { name: "coffer", data: `watch-alone-${round}` });
   await fill(server, options.idleConnections);
