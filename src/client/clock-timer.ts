@@ -4,8 +4,8 @@ import type { Timers } from "../domain/timers.ts";
 const LONGEST_WAIT_MS = 3_600_000;
 
 /**
- * Runs a task at times of the clock of this machine, such as the expiry of versions: also while no server answers. Looks at
- * the clock at least once an hour, because it can jump.
+ * Runs a task at given times by the clock of this machine, for example when a version expires, also while no server
+ * answers. The clock can jump, so the task also runs once an hour until the next of these times.
  */
 export class ClockTimer {
   readonly #timers: Pick<Timers, "clock" | "delay">;

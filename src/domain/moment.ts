@@ -15,8 +15,8 @@ export class Moment {
   }
 
   /**
-   * The milliseconds since then. The clock can jump, and the monotonic time stands still while the machine sleeps, so this
-   * is the longer time of the two.
+   * The milliseconds since this moment, by the clock or by the monotonic time: the longer of the two durations. The clock
+   * can be set back, and the monotonic time stands still while the machine is suspended.
    */
   get ageMs(): number {
     const { clock, elapsed } = this.#timers;

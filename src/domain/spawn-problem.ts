@@ -1,6 +1,6 @@
 /**
- * Why a program can't be run, for the operator: from the error of spawn(). The messages of Node are left out, because
- * they can quote an argument.
+ * The message for the operator when spawn() has failed with `error`. It does not contain the message of `error`, which can
+ * quote an argument.
  */
 export function spawnProblem(program: string, error: NodeJS.ErrnoException): string {
   return `can't run ${program}: ${reasonOf(error)}`;
