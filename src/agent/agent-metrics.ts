@@ -61,7 +61,7 @@ export class AgentMetrics {
       current,
       each(({ isCurrent }) => isCurrent),
     );
-    const kept = "1: the files of a target stay as they are, because a secret is gone.";
+    const kept = "1: the files of a target stay as they are, because a secret is gone or can't be read.";
     this.#gauge(
       "coffer_agent_target_kept",
       kept,

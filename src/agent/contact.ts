@@ -14,8 +14,9 @@ type State =
   | { readonly kind: "outage"; readonly why: string; readonly tasks: readonly OutageTask[] };
 
 /**
- * Whether a server confirms the state, and since when none does. An outage is counted from the last confirmation, so that it
- * includes the time in which a connection had failed unnoticed, as while the machine sleeps. The start counts as one.
+ * Whether a server confirms the state, and since when none does. The duration of an outage counts from the last
+ * confirmation, or from the start if there was none. So it includes the time before the agent noticed that the connection
+ * had failed, for example while the machine was suspended.
  */
 export class Contact {
   readonly #timers: Pick<Timers, "clock" | "elapsed" | "delay">;
@@ -25,7 +26,7 @@ export class Contact {
   #last: Moment | undefined;
   #state: State;
 
-  /** Each of `tasks` runs once in each outage, unless it ends earlier. */
+  /** Each of `tasks` runs once in each outage, unless the outage ends before the task is due. */
   constructor(timers: Pick<Timers, "clock" | "elapsed" | "delay">, tasks: readonly OutageTask[]) {
     this.#timers = timers;
     this.#tasks = tasks;
@@ -71,7 +72,7 @@ export class Contact {
     this.#timer.stop();
   }
 
-  /** Looks also at once: timers stand still while the machine sleeps. */
+  /** Runs at once the tasks that became due while the machine was suspended, when timers stand still. Waits for the others. */
   #schedule(): void {
     this.#timer.add(this.#runDue(this.#timers.clock()));
   }

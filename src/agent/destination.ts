@@ -11,7 +11,7 @@ export interface FileRights {
   readonly group: number | undefined;
 }
 
-/** A file as it is expected. */
+/** A file that a destination is expected to have. */
 export interface ExpectedFile {
   /** One component of a path. */
   readonly name: string;
@@ -20,7 +20,7 @@ export interface ExpectedFile {
   readonly rights: FileRights;
 }
 
-/** A file as it has to be. */
+/** A file that has to be written, unless it is there already. */
 export interface WantedFile extends ExpectedFile {
   readonly content: Uint8Array;
 }

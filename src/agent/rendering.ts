@@ -21,7 +21,10 @@ export function renderFiles({ contents, rights }: TargetConfig, secrets: SecretC
   return filesOfKeys(contents, rights, secrets);
 }
 
-/** The files of a target with any content. `names` are those of the files that are there, for a file for each key. */
+/**
+ * The files that a target is expected to have, with any content. A target with one file for each key has no configured
+ * names: for such a target, these are `names`, the names of the files that are there.
+ */
 export function filesOfAnyContent(
   { contents, rights }: TargetConfig,
   names: readonly string[],

@@ -10,11 +10,14 @@ import { WakeUp } from "./wake-up.ts";
 
 /** The state of a target. `why` names paths of secrets; it is for the log and for `--once`. */
 export type TargetStatus =
-  /** Since its start, the agent has not completed the files yet. */
+  /** Since its start, the agent has neither completed the files nor found them complete, or the first command runs. */
   | { readonly kind: "waiting"; readonly why: string }
   /** Its files have the newest state, and the command for it has succeeded. */
   | { readonly kind: "current" }
-  /** Its files are complete and stay as they are, because a secret is gone; the command for them has succeeded. */
+  /**
+   * Its files are complete and stay as they are, because a secret is gone or the server can't read it. The command for
+   * them has succeeded.
+   */
   | { readonly kind: "kept"; readonly why: string }
   /** The newest state could not be read from the server. `isComplete` says whether the files have an earlier state. */
   | { readonly kind: "behind"; readonly why: string; readonly isComplete: boolean }

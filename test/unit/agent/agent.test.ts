@@ -384,8 +384,8 @@ describe("a restarted agent", () => {
     }
   });
 
-  // The agent was killed after the rename: before it has linked the names, and before its command was over.
-  it("completes the files of a secret that is gone, and runs the command that was not over", async () => {
+  // The agent was killed after the rename, before it linked the names and before its command ended.
+  it("completes the files of a secret that is gone, and runs the command that did not end", async () => {
     const first = start(ONE);
     first.put("shop/db", 1, { k: "1" });
     await first.settled();
@@ -535,7 +535,7 @@ describe("an outage", () => {
   });
 
   // Timers and the monotonic time stand still while the machine is suspended. The clock does not.
-  it("includes the time of a suspended machine, in which it can begin", async () => {
+  it("includes the time in which the machine is suspended, also if it begins then", async () => {
     for (const isConnected of [true, false]) {
       const agent = await startedWith(LIMITED);
       if (!isConnected) agent.disconnected();
@@ -556,7 +556,7 @@ describe("an outage", () => {
     }
   });
 
-  it("is as long if the clock is set back meanwhile", async () => {
+  it("ends in the removal of files at the same time if the clock is set back during it", async () => {
     const agent = await startedWith(LIMITED);
     agent.disconnected();
     await agent.settled();
