@@ -123,7 +123,8 @@ test(`no half of ${COMMITS} Commits is seen while the server is killed ${KILLS} 
   const random = randomFrom(17);
   let server = await site.start();
   let unknown = 0;
-  for (let kill = 0; kill < KILLS; kill++) {
+  // Whether Commits are in flight at a kill depends on the machine, so there are more kills until it is enough.
+  for (let kill = 0; kill < KILLS || unknown < KILLS; kill++) {
     const each = COMMITS / KILLS;
     await crash(server, families, Math.ceil(each * (1 + random() / 10)));
     unknown += families.filter(({ sent, acknowledged }) => sent > acknowledged).length;
@@ -133,5 +134,4 @@ test(`no half of ${COMMITS} Commits is seen while the server is killed ${KILLS} 
     caller.close();
     assert.deepEqual(found.flat(), [], `after kill ${kill + 1}`);
   }
-  assert.ok(unknown >= KILLS, `only ${unknown} Commits were in flight at a kill`);
 });

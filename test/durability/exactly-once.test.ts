@@ -27,8 +27,7 @@ class Writer {
   readonly #random: () => number;
   /** The versions in the answers, by path. */
   readonly #versions = new Map<string, number[]>();
-  /** The attempts, and those among them whose answer the caller did not get. */
-  attempts = 0;
+  /** The attempts whose answer the caller did not get. */
   lost = 0;
   #started = false;
 
@@ -54,7 +53,6 @@ class Writer {
   async make({ method, paths, request }: Change, caller: () => Promise<Caller>): Promise<void> {
     for (;;) {
       const hurry = this.#random() < 0.4;
-      this.attempts += 1;
       const outcome = await (await caller()).call(method, request, hurry ? 1 + this.#random() * 8 : PATIENCE_MS);
       if (outcome.code === "OK") {
         this.#answered(paths, outcome);
@@ -123,10 +121,12 @@ test(`${CHANGES} changes with lost answers and ${KILLS} kills are each applied e
   const writers = Array.from({ length: WRITERS }, (_, index) => new Writer(index));
   let made = 0;
   let kills = 0;
+  const lost = () => writers.reduce((sum, writer) => sum + writer.lost, 0);
   const run = async (writer: Writer, index: number) => {
-    while (made < CHANGES) {
+    // How many answers are lost depends on the machine, so there are more changes until it is enough.
+    while (made < CHANGES || lost() < KILLS) {
       made += 1;
-      if (made > ((kills + 1) * CHANGES) / (KILLS + 1)) {
+      if (kills < KILLS && made > ((kills + 1) * CHANGES) / (KILLS + 1)) {
         kills += 1;
         void server.kill();
       }
@@ -137,7 +137,5 @@ test(`${CHANGES} changes with lost answers and ${KILLS} kills are each applied e
   assert.equal(kills, KILLS);
   const caller = await server.caller(0);
   for (const writer of writers) await writer.check(caller);
-  const attempts = writers.reduce((sum, writer) => sum + writer.attempts, 0);
-  const lost = writers.reduce((sum, writer) => sum + writer.lost, 0);
-  assert.ok(lost >= KILLS && attempts > CHANGES, `only ${lost} of ${attempts} answers were lost`);
+  assert.ok(lost() >= KILLS);
 });

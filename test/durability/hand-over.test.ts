@@ -17,13 +17,13 @@ test(`${TIMES} rolling updates under load lose no acknowledged change`, async ()
   const data = join(site.folder, "handed-over");
   const { gapsMs, acknowledged, lost, failures } = await handOver({ site, data, times: TIMES, writers: 8 });
   assert.deepEqual(lost, []);
-  assert.equal(gapsMs.length, TIMES);
+  assert.ok(gapsMs.length >= TIMES);
   // Half of the calls are Gets. With fewer acknowledged changes, the updates were not under load.
   assert.ok(acknowledged >= 50 * TIMES, `only ${acknowledged} changes were acknowledged`);
   assert.deepEqual(
     [...failures.keys()].filter((what) => !what.startsWith("UNAVAILABLE")),
     [],
   );
-  // If no call failed, then no call was in progress when a server ended, and the run proves nothing.
-  assert.ok(failures.size > 0, "no call was in progress when a server ended");
+  // The hand-overs are repeated until a call has failed. Otherwise none would have been made during a hand-over.
+  assert.ok(failures.size > 0);
 });

@@ -5,12 +5,18 @@ import { Content } from "../../src/domain/content.ts";
 /** The interval between the starts of two calls, in milliseconds: 200 calls a second. */
 const PACE_MS = 5;
 
+/**
+ * The greatest number of calls in flight. On a machine that can't serve 200 calls a second, more of them would only wait,
+ * each longer than the one before, and the rotations would wait for all of them.
+ */
+const MOST_IN_FLIGHT = 50;
+
 const PATH = "load/secret";
 const CONTENT = Content.unchecked([{ key: "k", kind: "text", value: Buffer.from("v") }]);
 
 /**
- * Calls that begin at a constant rate, alternately a Put and a Get. They do not wait for the answers to earlier calls:
- * otherwise no call would begin while the server is unavailable.
+ * Calls that begin at a constant rate, alternately a Put and a Get. They do not wait for the answers to earlier calls,
+ * unless {@link MOST_IN_FLIGHT} are in flight: otherwise no call would begin while the server is unavailable.
  */
 export class SteadyLoad {
   /** Descriptions of the failed calls. */
@@ -22,6 +28,7 @@ export class SteadyLoad {
   readonly #timer: NodeJS.Timeout;
   readonly #progress = new EventEmitter();
   readonly #since = performance.now();
+  #due = 0;
   #begun = 0;
   #over = 0;
 
@@ -54,10 +61,11 @@ export class SteadyLoad {
     await Promise.all(this.#open);
   }
 
-  /** Starts several calls if the timer is late. */
+  /** Starts several calls if the timer is late. Calls for which there is no space are never made. */
   #catchUp(): void {
     const due = (performance.now() - this.#since) / PACE_MS;
-    while (this.#begun < due) this.#begin(this.#begun++ % 2 === 0 ? this.#put() : this.#get());
+    for (; this.#due < due; this.#due++)
+      if (this.#open.size < MOST_IN_FLIGHT) this.#begin(this.#begun++ % 2 === 0 ? this.#put() : this.#get());
   }
 
   #begin(call: Promise<void>): void {

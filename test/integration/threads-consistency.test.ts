@@ -12,7 +12,9 @@ import type { Outcome } from "../support/server-kit.ts";
 import { type ServerProcess, Site } from "../support/server-process.ts";
 
 const KILLS = LONG ? 20 : 3;
+/** A server is killed when this number of calls is over, and this number of changes among them is answered. */
 const CALLS = LONG ? 50_000 : 2_000;
+const CHANGES = 0.3 * CALLS;
 const CONNECTIONS = 8;
 const THREADS = ["--threads", "3"];
 const WORKERS = 64;
@@ -42,6 +44,8 @@ class Load {
   /** The path of the last answered change: a reader reads it next, on another connection. */
   #changed = PATHS[0]!;
   #calls = 0;
+  #changes = 0;
+  #isKilled = false;
 
   constructor(history: RecordedHistory, server: ServerProcess, cycle: number) {
     this.#history = history;
@@ -67,18 +71,23 @@ class Load {
     for (;;) {
       const { code } = await call();
       // If a connection ends before the kill, later Puts prune its unanswered changes, so the disk does not show them.
-      if (code === "UNAVAILABLE") assert.ok(this.#calls >= CALLS, "a connection ended before the kill");
+      if (code === "UNAVAILABLE") assert.ok(this.#isKilled, "a connection ended before the kill");
       if (code === "UNAVAILABLE" || this.#server.isGone) return;
       this.#calls += 1;
-      if (this.#calls === CALLS) this.#server.signal("SIGKILL");
+      if (this.#calls >= CALLS && this.#changes >= CHANGES) this.#kill();
     }
+  }
+
+  #kill(): void {
+    this.#isKilled = true;
+    this.#server.signal("SIGKILL");
   }
 
   async #write(caller: RecordedCaller, writer: number): Promise<Outcome> {
     if (this.#random() < 0.3) return this.#commit(caller);
     const path = this.#any(LOADS);
     const outcome = await this.#change(caller, path, `${this.#name}/${writer}/${this.#history.moment()}`);
-    if (outcome.code === "OK") this.#changed = path;
+    if (outcome.code === "OK") this.#answered(path);
     return outcome;
   }
 
@@ -98,8 +107,13 @@ class Load {
     const lives = [...new Set([this.#any(LIVES), this.#any(LIVES), this.#any(LIVES)])];
     const operations = lives.map((path) => this.#operation(path, mark));
     const outcome = await caller.commit([{ kind: "put", path: mark, value: mark }, ...operations]);
-    if (outcome.code === "OK") this.#changed = lives[0]!;
+    if (outcome.code === "OK") this.#answered(lives[0]!);
     return outcome;
+  }
+
+  #answered(path: string): void {
+    this.#changes += 1;
+    this.#changed = path;
   }
 
   #operation(path: string, mark: string): RecordedOperation {
@@ -188,7 +202,8 @@ test(`three threads answer as one store, over ${KILLS} kills`, async () => {
   const history = new RecordedHistory();
   let unanswered: readonly RecordedChange[] = [];
   let interrupted = 0;
-  for (let cycle = 1; cycle <= KILLS; cycle++) {
+  // The kills must interrupt changes. Whether one does depends on the machine, so there are more kills if none did.
+  for (let cycle = 1; cycle <= KILLS || interrupted === 0; cycle++) {
     const server = await site.start({ flags: THREADS });
     await readMarks(history, server, unanswered);
     await readAll(history, server);
@@ -202,9 +217,7 @@ test(`three threads answer as one store, over ${KILLS} kills`, async () => {
   await readAll(history, server);
   assert.deepEqual(await server.stop(), { code: 0, signal: null });
   assert.deepEqual(violations(history.events), []);
-  // The load made enough changes, and the kills interrupted some.
-  assert.ok(history.answered > 0.3 * KILLS * CALLS, `only ${history.answered} changes were answered`);
-  assert.ok(interrupted > 0, "no kill came while changes were in progress");
+  assert.ok(history.answered >= KILLS * CHANGES, `only ${history.answered} changes were answered`);
   assert.deepEqual(missingKinds(history), [], "operations that no answered change has");
 });
 

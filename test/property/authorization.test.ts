@@ -92,7 +92,7 @@ test("decisions agree with a direct implementation of the rules", () => {
         }
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 600 },
   );
   assert.deepEqual([...seen].sort(), ["allowed", "denied"]);
 });

@@ -10,9 +10,13 @@ describe("processTimers", () => {
     const [worked, began] = [busy(), elapsed()];
     while (busy() - worked < 20);
     assert.ok(elapsed() - began >= 20);
+    // A busy machine can suspend this process before its event loop is idle, so one pause may have no idle time.
     const [before, start] = [busy(), elapsed()];
-    await sleep(200);
-    assert.ok(busy() - before < elapsed() - start - 50, "most of this time was idle");
+    const idle = () => elapsed() - start - (busy() - before);
+    for (let pauses = 0; idle() < 50; pauses++) {
+      assert.ok(pauses < 500, `${idle()} ms of ${elapsed() - start} ms were idle`);
+      await sleep(20);
+    }
   });
 
   it("runs a task at the end of each turn, until the task is cancelled", async () => {
