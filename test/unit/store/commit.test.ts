@@ -186,6 +186,26 @@ describe("a Patch", () => {
     );
   });
 
+  // A caller may be allowed to write and not to read. An error would show it which keys the secret has.
+  it("gets the same answer whether a key to remove exists or not", async () => {
+    const store = await loadStore(new ScriptedJournal());
+    const results = [];
+    for (const [path, key] of [
+      ["a", "value"],
+      ["b", "other"],
+    ] as const) {
+      await store.change(putRequest(path, "old"));
+      results.push((await store.change(commandOf(patch(path, { new: "1" }, [key])))).results);
+    }
+    assert.deepEqual(results[0], [{ versions: [2], expireTime: undefined }]);
+    assert.deepEqual(results[1], results[0]);
+    const keysOf = (path: string) =>
+      opened(store, path)
+        .entries()
+        .map(({ key }) => key);
+    assert.deepEqual([keysOf("a"), keysOf("b")], [["new"], ["value", "new"]]);
+  });
+
   it("is refused above the limits of a content, and accepted at them", async () => {
     const store = await loadStore(new ScriptedJournal(), { maxContentBytes: 20 });
     await store.change(putRequest("a", "12345"));
