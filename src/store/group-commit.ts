@@ -166,7 +166,7 @@ export class GroupCommit {
     const outcome = await this.#journal.commit(entries, this.#store.revision);
     if (outcome.kind === "unknown") return outcome;
     this.#fed = undefined;
-    const own = outcome.kind === "committed" ? withRevisions(entries, outcome.revisions) : [];
+    const own = outcome.kind === "committed" ? committedEntries(entries, outcome) : [];
     if (own.length > 0) this.#observer.committed((this.#timers.elapsed() - begun) / 1000, own.length);
     this.#publish([...own, ...fed].sort(byRevision));
     for (const { changes } of entries) overwriteSealed(changes);
@@ -250,8 +250,14 @@ export class GroupCommit {
   }
 }
 
-function withRevisions(entries: readonly JournalEntry[], revisions: readonly Revision[]): CommittedEntry[] {
-  return entries.map(({ changes, requests }, i) => ({ changes, requests, revision: revisionAt(revisions, i) }));
+function committedEntries(
+  entries: readonly JournalEntry[],
+  { revisions, timeline }: CommitOutcome & { kind: "committed" },
+): CommittedEntry[] {
+  return entries.map(({ changes, requests }, i) => {
+    const entry = { changes, requests, revision: revisionAt(revisions, i) };
+    return i === 0 && timeline !== undefined ? { ...entry, timeline } : entry;
+  });
 }
 
 /** A journal assigns one revision to each entry of a group. */
