@@ -31,7 +31,7 @@ export const POLICY_CHANGING = "-";
  * The timeline of a revision that is older than those that the store knows. It equals no id, so a watcher that reconnects
  * with it gets a snapshot.
  */
-export const UNKNOWN_TIMELINE: TimelineId = "-";
+const UNKNOWN_TIMELINE: TimelineId = "-";
 
 /** The position of a revision that the store has reached. */
 export function positionOf(revision: Revision, memory: Pick<WatchableMemory, "timelineAt">): TimelinePosition {
