@@ -171,14 +171,14 @@ describe("the work of a group", () => {
     const journal = new ScriptedJournal();
     const store = await loadStore(journal);
     await store.change(putRequest("a", LARGE.slice(0, LARGE.length / 4)));
-    const unknown = { kind: "patch", path: parseSecretPath("a"), removed: ["unknown"] } as const;
+    const emptied = { kind: "patch", path: parseSecretPath("a"), removed: ["value"] } as const;
     const refused = Array.from({ length: 4 }, () =>
-      outcomeOf(store.change(commandOf({ ...unknown, plaintext: Buffer.alloc(0), expectedVersion: undefined }))),
+      outcomeOf(store.change(commandOf({ ...emptied, plaintext: Buffer.alloc(0), expectedVersion: undefined }))),
     );
     const put = store.change(putRequest("b", "1"));
     let isPut = false;
     void put.then(() => (isPut = true));
-    assert.deepEqual(await Promise.all(refused), Array(4).fill("KEY_NOT_FOUND"));
+    assert.deepEqual(await Promise.all(refused), Array(4).fill("INVALID_FIELD"));
     assert.equal(isPut, false, "the Put is in the next group");
     assert.equal(await added(put), 1);
   });
