@@ -34,14 +34,27 @@ export function openSession(access: Access, options: SecureClientSessionOptions 
   );
 }
 
-/** Starts a gRPC call. It ignores the stream's errors: "close" follows each of them. */
+/**
+ * Starts a gRPC call. Its stream emits "close" however the call ends, once the answer was read. It ignores the stream's
+ * errors: "close" follows each of them.
+ */
 export function beginCall(
   session: ClientHttp2Session,
   path: string,
   headers: OutgoingHttpHeaders = {},
 ): ClientHttp2Stream {
   const fixed = { ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers" };
-  return session.request({ ...fixed, ...headers }).on("error", () => {});
+  return closedByReset(session.request({ ...fixed, ...headers })).on("error", () => {});
+}
+
+/**
+ * Destroys a stream that its server resets with NO_ERROR. Before Node 26, node:http2 would keep such a stream until all of the
+ * request is sent, which the reset prevents, and "close" would not be emitted before the connection ends.
+ */
+export function closedByReset(stream: ClientHttp2Stream): ClientHttp2Stream {
+  return stream.once("end", () => {
+    if (stream.closed) stream.destroy();
+  });
 }
 
 /** Makes a unary call. Never rejects: a failed connection is an outcome too. */

@@ -27,10 +27,7 @@ export class OpenCall extends TimedItem {
     this.#stream = stream;
     this.#route = route;
     this.#lease = lease;
-    // After a RST_STREAM with NO_ERROR, node:http2 waits until the request is read and the answer is sent. That never
-    // happens if grpc-js has paused the stream because its peer reads no answers (Node 20.20). The stream is destroyed in
-    // the next tick, because in this one the server may be resetting the stream itself.
-    stream.once("aborted", () => nextTick(() => stream.destroy()));
+    destroyOnReset(stream);
   }
 
   /** Refuses the call if its request is still incomplete. */
@@ -51,4 +48,21 @@ export class OpenCall extends TimedItem {
   close(): void {
     this.#lease.release();
   }
+}
+
+/**
+ * Destroys a stream when its peer resets it. After a RST_STREAM with NO_ERROR, node:http2 waits until the request is read
+ * and, before Node 26, until the answer is sent. Neither happens if grpc-js has paused the stream because its peer reads no
+ * answers: the call would keep its place in the budget until the connection ends. The event "aborted" does not report every
+ * reset: there is none after the end of the answer, whether the peer has read it or not. But node:http2 always ends the
+ * request of a stream that it closes without an error.
+ *
+ * The stream is destroyed in the next tick, because in this one the server may be resetting the stream itself.
+ */
+function destroyOnReset(stream: ServerHttp2Stream): void {
+  const push = stream.push.bind(stream);
+  stream.push = (piece: Buffer | null) => {
+    if (piece === null && stream.closed) nextTick(() => stream.destroy());
+    return push(piece);
+  };
 }

@@ -1,7 +1,7 @@
-import { once } from "node:events";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { nextEvent } from "../support/next-event.ts";
 import { Processes } from "../support/processes.ts";
 import { type Build, type ComposeFile, type Condition, readComposeFile, type Service } from "./compose-file.ts";
 import { Confiner } from "./confinement.ts";
@@ -110,7 +110,7 @@ export class Project {
     const script = "ip link set lo up; echo up; exec sleep infinity";
     const words = ["--pdeathsig=KILL", "unshare", "--net", "sh", "-euc", script];
     const holder = this.#processes.start("setpriv", words);
-    await once(holder.stdout!, "data");
+    await nextEvent(holder.stdout!, "data");
     const hosts = join(this.folder, "hosts");
     const lines = this.file.services.map(({ name }, index) => `127.0.1.${index + 1} ${name}`);
     writeFileSync(hosts, ["127.0.0.1 localhost", ...lines, ""].join("\n"));

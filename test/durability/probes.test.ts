@@ -8,6 +8,7 @@ import { systemClock } from "../../src/domain/timers.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { freePort } from "../support/free-port.ts";
+import { nextEvent } from "../support/next-event.ts";
 import { type IdentityArguments, type ServerProcess, Site } from "../support/server-process.ts";
 
 let site: Site;
@@ -27,7 +28,7 @@ async function page(name: string, method = "GET"): Promise<{ status: number; bod
 /** Connects and disconnects, as a TCP probe does. */
 async function probe(port: number): Promise<void> {
   const socket = connect(port, "127.0.0.1");
-  await once(socket, "connect");
+  await nextEvent(socket, "connect");
   socket.destroy();
 }
 

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { statSync } from "node:fs";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 import { join } from "node:path";
@@ -9,6 +8,7 @@ import { putRequest } from "../../src/contract/messages.ts";
 import { contentOf, dump } from "../support/dump.ts";
 import { type ServerProcess, Site } from "../support/server-process.ts";
 import { Ledger } from "../support/ledger.ts";
+import { nextEvent } from "../support/next-event.ts";
 import { LOAD_PATHS, writeUntilGone } from "./load.ts";
 
 const site = new Site();
@@ -29,8 +29,8 @@ async function openStreams(client: Client): Promise<Promise<ServiceError>[]> {
     new Metadata(),
   );
   reflection.write(Buffer.from([0x3a, 0x00])); // list_services: ""
-  const endings = [watch, reflection].map((call) => once(call, "error").then(([error]) => error as ServiceError));
-  await Promise.all([watch, reflection].map((call) => once(call, "data")));
+  const endings = [watch, reflection].map((call) => nextEvent(call, "error").then(([error]) => error as ServiceError));
+  await Promise.all([watch, reflection].map((call) => nextEvent(call, "data")));
   return endings;
 }
 
@@ -68,7 +68,7 @@ async function halfPut(server: ServerProcess): Promise<ClientHttp2Stream> {
   // The server receives streams in order, so the first has arrived when the second is answered.
   const complete = openPut(session);
   complete.end(putMessage("complete"));
-  await once(complete, "response");
+  await nextEvent(complete, "response");
   complete.resume();
   return half;
 }
@@ -120,8 +120,8 @@ describe("SIGTERM", () => {
     const late = await halfPut(server);
     server.signal("SIGTERM");
     await server.logged("stopping");
-    const answer = once(late, "response");
-    const trailers = once(late, "trailers");
+    const answer = nextEvent(late, "response");
+    const trailers = nextEvent(late, "trailers");
     late.resume();
     const newCaller = site.caller(server);
     const refused = await newCaller.get({ path: "complete" });

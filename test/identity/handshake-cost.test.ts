@@ -8,6 +8,7 @@ import type { KeyType } from "../support/certificate-forge.ts";
 import { LONG } from "../support/long-form.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
 import { example, ID, NOW, TRUST } from "../support/chain-world.ts";
+import { nextEvent } from "../support/next-event.ts";
 import type { Handshakes } from "./handshaker.ts";
 import { ownIdentity } from "./own-identity.ts";
 
@@ -53,7 +54,7 @@ describe("a handshake costs no more than three ordinary ones:", { skip: LONG ? f
     const { port } = server.address() as AddressInfo;
     const start = process.cpuUsage();
     clients.send({ port, count: COUNT, options } satisfies Handshakes);
-    await once(clients, "message");
+    await nextEvent(clients, "message");
     const { user, system } = process.cpuUsage(start);
     return (user + system) / COUNT;
   }

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { after, before, describe, it } from "node:test";
 import { connect, createSecureContext, type SecureContext } from "node:tls";
 import { certificatePem } from "../../src/x509/pem.ts";
 import { commonName, type Issuer } from "../support/certificate-forge.ts";
 import { LONG } from "../support/long-form.ts";
 import { example, forge, workload, workloadKey } from "../support/chain-world.ts";
+import { nextEvent } from "../support/next-event.ts";
 import type { MemoryReport, MemoryServerOptions } from "./memory-server.ts";
 
 /**
@@ -52,13 +52,13 @@ describe("a handshake leaks no memory in the server:", () => {
     const own = example.issue({ id: "spiffe://example.org/coffer" });
     const options: MemoryServerOptions = { cert: own.certPem, key: own.keyPem, bundle: certificatePem([example.der]) };
     server = fork(new URL("./memory-server.js", import.meta.url), [JSON.stringify(options)]);
-    [{ port }] = (await once(server, "message")) as [{ port: number }];
+    [{ port }] = (await nextEvent(server, "message")) as [{ port: number }];
   });
   after(() => server.disconnect());
 
   async function ask(question: "report" | "read"): Promise<MemoryReport> {
     server.send(question);
-    const [report] = await once(server, "message");
+    const [report] = await nextEvent(server, "message");
     return report as MemoryReport;
   }
 

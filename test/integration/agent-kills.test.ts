@@ -9,6 +9,7 @@ import { it } from "node:test";
 import { ofThisFile } from "../support/children.ts";
 import { PROGRAM } from "../support/cli-kit.ts";
 import { LONG } from "../support/long-form.ts";
+import { nextEvent } from "../support/next-event.ts";
 import { ADMIN } from "../support/server-kit.ts";
 import { type ServerProcess, Site } from "../support/server-process.ts";
 import { until } from "../support/until.ts";
@@ -131,7 +132,7 @@ it("a process that reads a set reports files of different versions", async () =>
   const reader = ofThisFile(
     spawn(process.execPath, [READER, directory, "a", "b"], { stdio: ["ignore", "pipe", "inherit"] }),
   );
-  const [line] = (await once(createInterface({ input: reader.stdout! }), "line")) as [string];
+  const [line] = (await nextEvent(createInterface({ input: reader.stdout! }), "line")) as [string];
   reader.kill("SIGKILL");
   rmSync(directory, { recursive: true });
   assert.deepEqual(JSON.parse(line), { torn: ["2", "1"] });

@@ -7,6 +7,7 @@ import { FrameFlag, FrameType, frame } from "../../bench/frame.ts";
 import { RequestTemplate, requestHeaders } from "../../bench/request.ts";
 import { BROKEN } from "../../bench/attack-frames.ts";
 import { OPENING } from "../../bench/link.ts";
+import { nextEvent } from "../support/next-event.ts";
 import { type ServerProcess, Site } from "../support/server-process.ts";
 
 const site = new Site();
@@ -71,7 +72,7 @@ function onStream3(bytes: Buffer): Buffer {
 async function send(...frames: readonly Buffer[]): Promise<void> {
   const socket = connect({ ...site.clientTls, host: "127.0.0.1", port: server.port, servername: "localhost" });
   socket.on("error", () => {});
-  await once(socket, "data");
+  await nextEvent(socket, "data");
   socket.resume().write(Buffer.concat([OPENING, ...frames]));
   socket.end();
   if (!socket.closed) await once(socket, "close");

@@ -4,6 +4,7 @@ import { it } from "node:test";
 import { Worker } from "node:worker_threads";
 import { BudgetMemory } from "../../src/grpc/budget-memory.ts";
 import type { BudgetThreadData, BudgetThreadReport } from "../support/budget-thread.ts";
+import { nextEvent } from "../support/next-event.ts";
 
 const THREADS = 4;
 const LIMITS = { bytes: 1000, unread: 6, calls: 10 };
@@ -13,7 +14,7 @@ const LARGEST = 400;
 async function run(data: BudgetThreadData): Promise<BudgetThreadReport> {
   const worker = new Worker(new URL("../support/budget-thread.js", import.meta.url), { workerData: data });
   const ended = once(worker, "exit");
-  const [report] = (await once(worker, "message")) as [BudgetThreadReport];
+  const [report] = (await nextEvent(worker, "message")) as [BudgetThreadReport];
   await ended;
   return report;
 }

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { status as Code } from "@grpc/grpc-js";
@@ -8,6 +7,7 @@ import { grpcMessage } from "../../bench/request.ts";
 import { getRequest } from "../../src/contract/messages.ts";
 import { answerOf, sessionOf } from "../support/bare-call.ts";
 import { watchHealth } from "../support/health-watch.ts";
+import { nextEvent } from "../support/next-event.ts";
 import { PushedTimers } from "../support/pushed-timers.ts";
 import { ADMIN, API, ServerKit } from "../support/server-kit.ts";
 import { bytesField } from "../support/wire-field.ts";
@@ -132,7 +132,7 @@ describe("unread answers", () => {
   it("are cancelled 90 seconds after their call", async () => {
     const read = await sessionOf(kit, API);
     const [unread, watch] = [get(greedy), watchHealth(read)];
-    await Promise.all([once(unread, "response"), once(watch, "data")]);
+    await Promise.all([nextEvent(unread, "response"), nextEvent(watch, "data")]);
     await keptAlive([greedy, read], REQUEST_MS);
     await keptAlive([greedy, read], KEEPALIVE_MS);
     const { code, resetCode } = await answerOf(unread);

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:http2";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { coffer, runToEnd, serving } from "../support/cli-kit.ts";
+import { nextEvent } from "../support/next-event.ts";
 import type { ServerProcess } from "../support/server-process.ts";
 
 const DEV = ["dev", "--listen", "127.0.0.1:0", "--ops-listen", "off"];
@@ -99,7 +99,7 @@ describe("coffer serve", () => {
     session.on("error", () => {});
     const stream = session.request({ ":method": "POST", ":path": "/coffer.v1.Secrets/Get" }, { endStream: false });
     stream.on("error", () => {});
-    await once(session, "remoteSettings");
+    await nextEvent(session, "remoteSettings");
     await new Promise((resolve) => session.ping(resolve));
     server.signal("SIGTERM");
     await server.logged("stopping");

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { type ClientHttp2Session, connect } from "node:http2";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
+import { nextEvent } from "../support/next-event.ts";
 import { API, ServerKit } from "../support/server-kit.ts";
 
 /** Far more PINGs than any client sends to check whether its connection is alive. */
@@ -16,7 +16,7 @@ describe("the keepalive of clients", () => {
     const { certPem: cert, keyPem: key } = kit.issue({ id: API });
     const port = kit.address.kind === "tcp" ? kit.address.port : 0;
     session = connect(`https://localhost:${port}`, { cert, key, ca: kit.ca.bundlePem, ALPNProtocols: ["h2"] });
-    await once(session, "connect");
+    await nextEvent(session, "connect");
   });
   after(async () => {
     session?.destroy();

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import type { ClientHttp2Session } from "node:http2";
 import { afterEach, beforeEach, it } from "node:test";
 import type { ServeConfig } from "../../src/config/serve-config.ts";
 import { mostServed } from "../../src/admission/handshake-gate.ts";
 import { sessionOf } from "../support/bare-call.ts";
 import { watchHealth } from "../support/health-watch.ts";
+import { nextEvent } from "../support/next-event.ts";
 import { ServerKit, WEB } from "../support/server-kit.ts";
 
 // Eight connections are left for handshakes. At most five handshakes of these tests are in progress at a time.
@@ -83,7 +83,7 @@ it("serves twenty other SPIFFE IDs while one opens connections continuously", as
 it("closes the oldest idle connection of the SPIFFE ID with the most connections, and busy connections last", async () => {
   await start(ONE_FRONT);
   const busy = await opened(WEB);
-  await once(watchHealth(busy), "data");
+  await nextEvent(watchHealth(busy), "data");
   const idle = await opened(WEB);
   const rest: ClientHttp2Session[] = [];
   while (rest.length < SERVED - 2) rest.push(await opened(WEB));
@@ -101,7 +101,7 @@ it("closes the oldest connection if all are busy", async () => {
   const all: ClientHttp2Session[] = [];
   for (let i = 0; i < SERVED; i++) {
     const session = await opened(WEB);
-    await once(watchHealth(session), "data");
+    await nextEvent(watchHealth(session), "data");
     all.push(session);
   }
   const isClosed = closed(all[0]!);

@@ -10,6 +10,7 @@ import { systemClock } from "../../src/domain/timers.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { type ListenAddress, ListenRefused, Listener } from "../../src/admission/listener.ts";
+import { nextEvent } from "../support/next-event.ts";
 import { ADMIN, API, Caller, type Outcome, ServerKit, WEB } from "../support/server-kit.ts";
 
 let kit: ServerKit;
@@ -113,12 +114,12 @@ describe("a connection", () => {
     const first = connect({ ...base, ...credential });
     const sessions: Buffer[] = [];
     first.on("session", (session: Buffer) => sessions.push(session));
-    await once(first, "data");
+    await nextEvent(first, "data");
     first.destroy();
     const session = sessions.at(-1)!;
     assert.ok(session, "the server sent no session that the client could resume");
     const again = connect({ ...base, ...credential, session });
-    await once(again, "data");
+    await nextEvent(again, "data");
     assert.equal(again.isSessionReused(), false);
     again.destroy();
     assert.equal(await verdict({ session }), "closed");
@@ -128,7 +129,7 @@ describe("a connection", () => {
     const lines = kit.log.length;
     const before = await metric('coffer_connections_refused_total{reason="handshake-abandoned"}');
     const probe = connectTcp(port(), "127.0.0.1");
-    await once(probe, "connect");
+    await nextEvent(probe, "connect");
     probe.resetAndDestroy();
     while ((await metric('coffer_connections_refused_total{reason="handshake-abandoned"}')) === before) {
       await new Promise((resolve) => setImmediate(resolve));

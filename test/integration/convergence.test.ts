@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import * as wire from "../../src/contract/messages.ts";
 import { beginCall } from "../../bench/access.ts";
 import { grpcMessage } from "../../bench/request.ts";
 import { sessionOf } from "../support/bare-call.ts";
+import { nextEvent } from "../support/next-event.ts";
 import { API, type Caller, ServerKit, WEB } from "../support/server-kit.ts";
 import { until } from "../support/until.ts";
 import { Watching } from "../support/watching.ts";
@@ -183,7 +183,7 @@ for (const threads of [1, 3]) {
       const session = await sessionOf(kit, WEB);
       const broken = beginCall(session, "/coffer.v1.Secrets/Watch");
       broken.end(grpcMessage(wire.watchRequest.encode(wire.watchRequest.of({ paths: [path] }))));
-      await Promise.all([once(broken, "data"), expired.synced()]);
+      await Promise.all([nextEvent(broken, "data"), expired.synced()]);
       assert.match(await convergence(path), /^0 of 4;/);
       cancelled.watching.cancel();
       session.destroy();

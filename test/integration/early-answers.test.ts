@@ -8,6 +8,7 @@ import { beginCall } from "../../bench/access.ts";
 import { grpcMessage } from "../../bench/request.ts";
 import { getRequest, putRequest } from "../../src/contract/messages.ts";
 import { accessTo, answerOf, sessionOf } from "../support/bare-call.ts";
+import { nextEvent } from "../support/next-event.ts";
 import { PushedTimers } from "../support/pushed-timers.ts";
 import { type DividedCall, answersInThread } from "../support/refused-calls.ts";
 import { ServerKit, WEB } from "../support/server-kit.ts";
@@ -119,7 +120,7 @@ describe("the rest of a request that was refused", () => {
   async function refused(session: ClientHttp2Session): Promise<ClientHttp2Stream> {
     const stream = beginCall(session, `${SECRETS}/Put`, { "content-type": "text/plain" }).resume();
     stream.write(put);
-    const [headers] = await once(stream, "response");
+    const [headers] = await nextEvent(stream, "response");
     assert.equal(headers[":status"], 415);
     return stream;
   }
@@ -173,7 +174,7 @@ describe("the rest of a request that was refused", () => {
     const tooLong = Buffer.of(0, 1, 0, 0, 0);
     for (const rest of [empty, empty, empty, tooLong, empty]) {
       const streams = Array.from({ length: CALLS / 4 }, () => beginCall(session, CHECK).resume());
-      const answers = streams.map((stream) => once(stream, "response"));
+      const answers = streams.map((stream) => nextEvent(stream, "response"));
       for (const stream of streams) stream.write(rest.subarray(0, 2));
       await roundTrip(session);
       timers.push(REQUEST_MS);

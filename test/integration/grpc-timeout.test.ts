@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import type { ClientHttp2Session } from "node:http2";
 import { after, before, describe, it } from "node:test";
 import { status as Code } from "@grpc/grpc-js";
@@ -7,6 +6,7 @@ import { beginCall } from "../../bench/access.ts";
 import { grpcMessage } from "../../bench/request.ts";
 import { putRequest } from "../../src/contract/messages.ts";
 import { type BareAnswer, answerOf, sessionOf } from "../support/bare-call.ts";
+import { nextEvent } from "../support/next-event.ts";
 import { ADMIN, ServerKit } from "../support/server-kit.ts";
 
 let kit: ServerKit;
@@ -43,7 +43,7 @@ function put(timeout: string | string[]): Promise<BareAnswer> {
 async function watch(timeout: string) {
   const stream = beginCall(session, "/grpc.health.v1.Health/Watch", { "grpc-timeout": timeout });
   stream.end(Buffer.alloc(5));
-  await once(stream, "data");
+  await nextEvent(stream, "data");
   return stream;
 }
 

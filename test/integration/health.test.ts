@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { type ClientReadableStream, type ServiceError, status as Code } from "@grpc/grpc-js";
 import { type MethodDefinition, type ServiceDefinition, loadSync } from "@grpc/proto-loader";
 import { type Timers, processTimers } from "../../src/domain/timers.ts";
+import { nextEvent } from "../support/next-event.ts";
 import { ADMIN, type Caller, ServerKit } from "../support/server-kit.ts";
 
 // No other delay of the server has this length.
@@ -50,7 +50,7 @@ function watched(service: string): ClientReadableStream<Health> {
 async function rest(stream: ClientReadableStream<Health>): Promise<string[]> {
   const seen: string[] = [];
   stream.on("data", ({ status }: Health) => seen.push(status));
-  const [error] = (await once(stream, "error")) as [ServiceError];
+  const [error] = (await nextEvent(stream, "error")) as [ServiceError];
   return [...seen, Code[error.code]];
 }
 
@@ -64,7 +64,7 @@ describe("health", () => {
   // A Watch never ends by itself: a shutdown that waited for it would take its maximum time.
   it("reports the shutdown to its watchers, and then ends their streams", async () => {
     const streams = ["", "coffer.v1.Secrets", "coffer.v1.Nothing"].map(watched);
-    const first = await Promise.all(streams.map((stream) => once(stream, "data")));
+    const first = await Promise.all(streams.map((stream) => nextEvent(stream, "data")));
     assert.deepEqual(
       first.map(([{ status }]) => status),
       ["SERVING", "SERVING", "SERVICE_UNKNOWN"],

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
 import { type TestContext, describe, it } from "node:test";
 import { beginCall, openSession } from "../../bench/access.ts";
@@ -8,6 +7,7 @@ import { peakRssBytes } from "../../bench/process-stat.ts";
 import { grpcMessage } from "../../bench/request.ts";
 import { getRequest } from "../../src/contract/messages.ts";
 import { memoryCgroup } from "../support/memory-cgroup.ts";
+import { nextEvent } from "../support/next-event.ts";
 import { type ServerProcess, Site, type StartOptions } from "../support/server-process.ts";
 import { page } from "../support/pages.ts";
 
@@ -75,7 +75,7 @@ async function attack(site: Site, server: ServerProcess): Promise<Set<string>> {
   const wellBehaved = site.workload(WELL_BEHAVED, server);
   assert.equal((await wellBehaved.put({ path: SECRET, data: { k: "v".repeat(1_000_000) } })).code, "OK");
   const attackers = [...sessions(site, PUTTER, server), ...sessions(site, GETTER, server, { initialWindowSize: 0 })];
-  await Promise.all(attackers.map((session) => once(session, "remoteSettings")));
+  await Promise.all(attackers.map((session) => nextEvent(session, "remoteSettings")));
   for (const session of attackers.slice(CONNECTIONS)) unreadGets(session);
   const puts = attackers.slice(0, CONNECTIONS).flatMap(unfinishedPuts);
   // node:http2 does not close a client's stream that was answered before all of its request was sent, so "end" also

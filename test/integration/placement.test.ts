@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import type { ListenAddress } from "../../src/admission/listener.ts";
+import { nextEvent } from "../support/next-event.ts";
 import { type Placed, PlacingFronts } from "../support/placing-fronts.ts";
 import { until } from "../support/until.ts";
 
@@ -149,6 +150,6 @@ async function returned(socket: Socket, sent: Buffer): Promise<Buffer> {
   socket.write(sent);
   const parts: Buffer[] = [];
   for (let length = 0; length < sent.length; length = Buffer.concat(parts).length)
-    parts.push((await once(socket, "data"))[0] as Buffer);
+    parts.push((await nextEvent(socket, "data"))[0] as Buffer);
   return Buffer.concat(parts);
 }

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { after, before, describe, it } from "node:test";
 import { METHODS } from "../../src/grpc/secrets-service.ts";
 import { status as Code } from "@grpc/grpc-js";
@@ -10,6 +9,7 @@ import {
   loadFileDescriptorSetFromBuffer,
   loadSync,
 } from "@grpc/proto-loader";
+import { nextEvent } from "../support/next-event.ts";
 import { type Caller, ServerKit } from "../support/server-kit.ts";
 
 let kit: ServerKit;
@@ -47,10 +47,10 @@ async function request(version: string, ...requests: readonly object[]): Promise
   const responses: Response[] = [];
   for (const request of requests) {
     stream.write(request);
-    responses.push(...((await once(stream, "data")) as [Response]));
+    responses.push(...((await nextEvent(stream, "data")) as [Response]));
   }
   stream.end();
-  const [ending] = await once(stream.resume(), "status");
+  const [ending] = await nextEvent(stream.resume(), "status");
   assert.equal(ending.code, Code.OK);
   return responses;
 }

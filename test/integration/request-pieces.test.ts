@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { constants } from "node:http2";
 import { after, before, describe, it } from "node:test";
 import { type TLSSocket, connect } from "node:tls";
@@ -8,6 +7,7 @@ import { FrameSplitter, FrameFlag, FrameType, frame } from "../../bench/frame.ts
 import { grpcMessage, requestHeaders } from "../../bench/request.ts";
 import { putRequest } from "../../src/contract/messages.ts";
 import { accessTo } from "../support/bare-call.ts";
+import { nextEvent } from "../support/next-event.ts";
 import { ADMIN, ServerKit } from "../support/server-kit.ts";
 
 let kit: ServerKit;
@@ -48,7 +48,7 @@ async function endOf(socket: TLSSocket, kind: End["kind"] | undefined): Promise<
   const cutter = new FrameSplitter();
   let end: End | undefined;
   while (end === undefined) {
-    const [chunk] = (await once(socket, "data")) as [Buffer];
+    const [chunk] = (await nextEvent(socket, "data")) as [Buffer];
     cutter.push(chunk, ({ type, flags, payload }) => {
       const isTrailer = type === FrameType.headers && (flags & FrameFlag.endStream) !== 0;
       if (isTrailer && kind !== "reset") end ??= { kind: "answered" };

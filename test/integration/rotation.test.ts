@@ -20,6 +20,7 @@ import { ConnectionAdmission } from "../../src/admission/connection-admission.ts
 import type { SecretsMethods } from "../../src/grpc/secrets-service.ts";
 import { ANY_CALLER, WIDE_LIMITS } from "../support/any-caller.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
+import { nextEvent } from "../support/next-event.ts";
 import { Caller } from "../support/server-kit.ts";
 import { NO_WATCHES } from "../support/no-watches.ts";
 
@@ -139,7 +140,7 @@ describe("rotation while serving", () => {
     assert.equal(await whoami(caller), "spiffe://example.org/a");
     assert.equal(server.connections.all()[0], before);
     const socket = connect({ port: server.port, host: "127.0.0.1", rejectUnauthorized: false, ALPNProtocols: ["h2"] });
-    await once(socket, "secureConnect");
+    await nextEvent(socket, "secureConnect");
     assert.deepEqual(socket.getPeerX509Certificate()?.raw, next.certificate);
     socket.destroy();
     caller.close();
@@ -150,7 +151,7 @@ describe("rotation while serving", () => {
   it("accepts only TLS 1.3 after a rotation", async () => {
     server.adopt(server.serverSvid(), [server.example, server.other]);
     const old = connect({ port: server.port, host: "127.0.0.1", rejectUnauthorized: false, maxVersion: "TLSv1.2" });
-    const [error] = (await once(old, "error")) as [NodeJS.ErrnoException];
+    const [error] = (await nextEvent(old, "error")) as [NodeJS.ErrnoException];
     assert.equal(error.code, "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION");
   });
 
@@ -298,7 +299,7 @@ describe("unauthenticated clients", () => {
     const end = (socket: Socket) => new Promise((resolve) => socket.once("close", resolve));
     await end(openConnection());
     const waiting = openConnection();
-    await once(waiting, "connect");
+    await nextEvent(waiting, "connect");
     // When the server refuses this connection for its first bytes, it has read the ClientHello of the earlier one too.
     const noTls = connectTcp(server.port, "127.0.0.1").end("GET / HTTP/1.1\r\n\r\n");
     await end(noTls.on("error", () => {}));
@@ -366,7 +367,7 @@ it("closes a connection whose handshake completes after the server has started t
   late.on("error", () => {});
   const received: Buffer[] = [];
   late.on("data", (bytes: Buffer) => received.push(bytes));
-  await once(late, "secureConnect");
+  await nextEvent(late, "secureConnect");
   await once(late, "close");
   await server.connections.allClosed();
   assert.deepEqual([received, server.refused, server.connections.count], [[], [], 0]);
@@ -376,7 +377,7 @@ it("closes a connection whose handshake completes after the server has started t
 async function silentClient(port: number, i: number): Promise<Socket> {
   const socket = connectTcp(port, "127.0.0.1");
   socket.on("error", () => {});
-  await once(socket, "connect");
+  await nextEvent(socket, "connect");
   if (i % 2 === 1) socket.write(Buffer.from([22, 3, 1, 2, 0, 1]));
   return socket;
 }
@@ -386,6 +387,6 @@ async function served(port: number, { certPem, keyPem }: Credential): Promise<TL
   const tls = { cert: certPem, key: keyPem, rejectUnauthorized: false, ALPNProtocols: ["h2"] };
   const socket = connect({ port, host: "127.0.0.1", ...tls });
   socket.on("error", () => {});
-  await once(socket, "data");
+  await nextEvent(socket, "data");
   return socket;
 }

@@ -11,6 +11,7 @@ import { OPENING } from "../../bench/link.ts";
 import { grpcMessage } from "../../bench/request.ts";
 import { accessTo, sessionOf } from "../support/bare-call.ts";
 import { watchHealth } from "../support/health-watch.ts";
+import { nextEvent } from "../support/next-event.ts";
 import { PushedTimers } from "../support/pushed-timers.ts";
 import { ADMIN, ServerKit, WEB } from "../support/server-kit.ts";
 
@@ -76,7 +77,7 @@ async function bareConnection(access: Access, through?: Socket): Promise<TLSSock
   const target = through === undefined ? { host: "127.0.0.1", port } : { socket: through };
   const socket = connect({ ...target, ca, cert, key, servername: "localhost", ALPNProtocols: ["h2"] });
   socket.on("error", () => {});
-  await once(socket, "secureConnect");
+  await nextEvent(socket, "secureConnect");
   socket.resume().write(OPENING);
   return socket;
 }
@@ -129,7 +130,7 @@ describe("no connection is left", () => {
     const clients = await Promise.all(
       Array.from({ length: 5 }, async () => {
         const socket = await bareConnection(access);
-        await once(socket, "data");
+        await nextEvent(socket, "data");
         socket.pause();
         return socket;
       }),
@@ -137,7 +138,7 @@ describe("no connection is left", () => {
     const alive = await sessionOf(kit, ADMIN);
     await counted(clients.length + 1);
     timers.push(KEEPALIVE_MS);
-    await once(alive, "ping");
+    await nextEvent(alive, "ping");
     await answered(alive);
     timers.push(KEEPALIVE_TIMEOUT_MS);
     // The server keeps the connection that answers PINGs.
@@ -190,10 +191,10 @@ describe("after a jump of the clock beyond the SVID's expiry", () => {
     const { certPem: cert, keyPem: key } = short();
     const session = await sessionOf(kit, ADMIN, { cert, key });
     const watch = watchHealth(session);
-    await once(watch, "data");
+    await nextEvent(watch, "data");
     timers.jump(20 * HOUR_MS);
     const stream = beginCall(session, "/coffer.v1.Secrets/List");
-    const [headers] = await once(stream.end(Buffer.alloc(5)), "response");
+    const [headers] = await nextEvent(stream.end(Buffer.alloc(5)), "response");
     assert.equal(headers["grpc-status"], "16");
     await once(session, "close");
     await counted(0);
@@ -204,7 +205,7 @@ describe("after a jump of the clock beyond the SVID's expiry", () => {
     const session = await sessionOf(kit, ADMIN, { cert, key });
     const other = await sessionOf(kit, ADMIN);
     const watch = watchHealth(session);
-    await once(watch, "data");
+    await nextEvent(watch, "data");
     timers.jump(20 * HOUR_MS);
     timers.push(KEEPALIVE_MS);
     await once(session, "close");

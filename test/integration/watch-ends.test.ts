@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -10,6 +9,7 @@ import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { beginCall } from "../../bench/access.ts";
 import { grpcMessage } from "../../bench/request.ts";
 import { sessionOf } from "../support/bare-call.ts";
+import { nextEvent } from "../support/next-event.ts";
 import { ADMIN, ServerKit, WEB } from "../support/server-kit.ts";
 import { until } from "../support/until.ts";
 import { Watching } from "../support/watching.ts";
@@ -137,7 +137,7 @@ describe("a watcher that does not read", () => {
     const stream = beginCall(session, "/coffer.v1.Secrets/Watch");
     const request = wire.watchRequest.of({ prefixes: ["stalled/"], withValues: true });
     stream.end(grpcMessage(wire.watchRequest.encode(request)));
-    await once(stream, "response");
+    await nextEvent(stream, "response");
     const last = new Map<string, number>();
     for (let version = 1; version <= 5; version++) {
       const puts = names.map(async (path) => {

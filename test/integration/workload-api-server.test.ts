@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { parseEndpoint } from "../../src/workload-api/endpoint.ts";
 import { FETCH_X509_SVID } from "../../src/workload-api/x509-messages.ts";
+import { nextEvent } from "../support/next-event.ts";
 import { WorkloadApiKit } from "../support/workload-api-kit.ts";
 
 let kit: WorkloadApiKit;
@@ -21,7 +21,7 @@ describe("the Workload API of the tests", () => {
     const pass = (bytes: Buffer) => bytes;
     const stream = client.makeServerStreamRequest(path, pass, pass, Buffer.alloc(0), metadata);
     stream.resume();
-    const [error] = (await once(stream, "error")) as [ServiceError];
+    const [error] = (await nextEvent(stream, "error")) as [ServiceError];
     client.close();
     return error;
   }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, credentials } from "@grpc/grpc-js";
+import { closedByReset } from "../../bench/access.ts";
 import { grpcMessage } from "../../bench/request.ts";
 import { type WatchResponse, getRequest, putRequest } from "../../src/contract/messages.ts";
 import { freePort } from "../support/free-port.ts";
@@ -47,7 +48,7 @@ function versionOf({ event }: WatchResponse): number {
 /** The outcome of a call: its grpc-status and message, or how its stream ended. */
 async function call(session: ClientHttp2Session, { path, body }: typeof GET): Promise<string> {
   const headers = { ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers" };
-  const stream = session.request(headers);
+  const stream = closedByReset(session.request(headers));
   let [status, message]: unknown[] = [];
   const take = (block: Record<string, unknown>) => {
     status ??= block["grpc-status"];

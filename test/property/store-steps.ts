@@ -38,11 +38,20 @@ function weighted<T>(...choices: [weight: number, arbitrary: fc.Arbitrary<T>][])
 
 const path = weighted([3, fc.constant("a")], [2, fc.constantFrom(...PATHS)]);
 const author = fc.constantFrom("spiffe://example.org/one", "spiffe://example.org/two");
-const expected = weighted<number | undefined>([5, fc.constant(undefined)], [1, fc.nat({ max: 14 })]);
+const expected = weighted<number | undefined>(
+  [14, fc.constant(undefined)],
+  [1, fc.nat({ max: 3 })],
+  [1, fc.nat({ max: 14 })],
+);
 const value = fc.stringMatching(/^[a-z]{0,6}$/);
 const key = fc.constantFrom("text", "more", "bytes");
 const values = fc.dictionary(key, value, { minKeys: 1, maxKeys: 3, noNullPrototype: true });
-const versions = fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 2 });
+// Mostly versions that exist: a change of a state seldom succeeds otherwise.
+const versions = weighted<number[]>(
+  [3, fc.constant([])],
+  [2, fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 1, maxLength: 2 })],
+  [1, fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 2 })],
+);
 // All times are whole hours, so that they often meet the instant at which something expires.
 const hours = (max: number) => fc.integer({ min: 1, max }).map((n) => n * HOUR);
 const targeted = { path, expected };
@@ -63,9 +72,18 @@ const update = fc.record(
   },
   { requiredKeys: [] },
 );
+const patch = fc.record({
+  kind: fc.constant("patch" as const),
+  ...targeted,
+  values,
+  removed: fc.subarray(["text", "bytes"]),
+});
+const metadata = fc
+  .tuple(fc.record(targeted), update)
+  .map(([target, what]) => ({ kind: "metadata" as const, ...target, ...what }));
 const operation: fc.Arbitrary<ModelOperation> = weighted<ModelOperation>(
   [8, put],
-  [3, fc.record({ kind: fc.constant("patch" as const), ...targeted, values, removed: fc.subarray(["text", "bytes"]) })],
+  [3, patch],
   [
     2,
     fc.record({
@@ -85,18 +103,21 @@ const operation: fc.Arbitrary<ModelOperation> = weighted<ModelOperation>(
   ],
   [3, fc.record({ kind: fc.constant("copy" as const), ...targeted, source: path, version: fc.nat({ max: 12 }) })],
   [2, fc.record({ kind: fc.constant("purge" as const), ...targeted })],
-  [
-    3,
-    fc.tuple(fc.record(targeted), update).map(([target, what]) => ({ kind: "metadata" as const, ...target, ...what })),
-  ],
+  [3, metadata],
 );
+/** An operation that needs no secret. At random, one of several operations is nearly always refused. */
+const creation = weighted<ModelOperation>([1, put], [1, metadata]).map((one) => ({ ...one, expected: undefined }));
 const guards = weighted<ModelCommand["guards"]>(
-  [5, fc.constant([])],
+  [10, fc.constant([])],
   [1, fc.array(fc.record({ path, expected: fc.nat({ max: 6 }) }), { minLength: 1, maxLength: 2 })],
 );
 const command: fc.Arbitrary<ModelCommand> = fc.record({
   author,
-  operations: weighted([4, operation.map((one) => [one])], [1, fc.array(operation, { minLength: 2, maxLength: 5 })]),
+  operations: weighted(
+    [6, operation.map((one) => [one])],
+    [1, fc.array(operation, { minLength: 2, maxLength: 5 })],
+    [1, fc.array(creation, { minLength: 2, maxLength: 3 })],
+  ),
   guards,
   id: weighted<string | undefined>([3, fc.constant(undefined)], [1, fc.constantFrom(...IDS)]),
 });
@@ -119,26 +140,34 @@ const foreignCommand: fc.Arbitrary<ModelCommand> = fc.record({
   guards: fc.constant([]),
   id: fc.constant(undefined),
 });
-const unconditional = put.map((one) => ({
-  author: "spiffe://example.org/other",
-  operations: [{ ...one, path: "b", expected: undefined }],
-  guards: [],
-  id: undefined,
-}));
+/** A command without conditions, so that only the state of its secret can refuse it. */
+function unconditional(by: string, one: ModelOperation): ModelCommand {
+  return { author: by, operations: [{ ...one, expected: undefined }], guards: [], id: undefined };
+}
+const overtaking = put.map((one) => unconditional("spiffe://example.org/other", { ...one, path: "b" }));
 const foreign = weighted<ModelCommand[]>(
   [3, fc.constant([])],
   [3, fc.array(foreignCommand, { minLength: 1, maxLength: 3 })],
-  [1, fc.array(unconditional, { minLength: ATTEMPTS, maxLength: ATTEMPTS + 1 })],
+  [1, fc.array(overtaking, { minLength: ATTEMPTS, maxLength: ATTEMPTS + 1 })],
+);
+/** A version is deleted, meets a patch, and is undeleted. At random, these seldom meet a deleted version. */
+const thereAndBack = fc.tuple(author, versions, patch).map(([by, named, between]) => {
+  const target = { path: between.path, expected: undefined, versions: named };
+  const all = [{ kind: "delete" as const, ...target }, between, { kind: "undelete" as const, ...target }];
+  return all.map((one) => unconditional(by, one));
+});
+/** Secrets are created. Most commands are refused if their secret does not exist. */
+const creations = fc.array(
+  put.map((one) => unconditional("spiffe://example.org/one", one)),
+  { minLength: 2, maxLength: 6 },
+);
+const commands = weighted<readonly Submitted[]>(
+  [6, fc.array(submitted, { minLength: 1, maxLength: 6 })],
+  [1, thereAndBack],
+  [1, creations],
 );
 const step: fc.Arbitrary<Step> = weighted<Step>(
-  [
-    10,
-    fc.record({
-      kind: fc.constant("group" as const),
-      commands: fc.array(submitted, { minLength: 1, maxLength: 6 }),
-      foreign,
-    }),
-  ],
+  [10, fc.record({ kind: fc.constant("group" as const), commands, foreign })],
   [1, fc.record({ kind: fc.constant("foreign" as const), command: foreignCommand })],
   [2, fc.record({ kind: fc.constant("clock" as const), time: hours(70) })],
   [2, fc.record({ kind: fc.constant("wait" as const), ms: hours(12) })],
@@ -147,5 +176,12 @@ const step: fc.Arbitrary<Step> = weighted<Step>(
   [3, fc.constant({ kind: "restart" as const })],
 );
 
-/** The steps of one run. */
-export const steps = fc.array(step, { minLength: 1, maxLength: 14, size: "max" });
+const start = creations.map((all): Step[] => [{ kind: "group", commands: all, foreign: [] }]);
+
+/** The steps of one run. Most runs begin with the creation of secrets. */
+export const steps = fc
+  .tuple(
+    weighted<readonly Step[]>([3, start], [1, fc.constant([])]),
+    fc.array(step, { minLength: 1, maxLength: 14, size: "max" }),
+  )
+  .map((parts) => parts.flat());

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { after, before, describe, it } from "node:test";
 import { connect } from "node:tls";
+import { nextEvent } from "../support/next-event.ts";
 import type { ServerProcess } from "../support/server-process.ts";
 import { assertDisconnected } from "./assert-disconnected.ts";
 import { ENTRIES, Machine, type WorkloadProcess } from "./machine.ts";
@@ -84,7 +84,7 @@ describe("under load on a real SPIRE", { skip: reasonToSkip() }, () => {
     const port = Number(machine.address.split(":")[1]);
     const socket = connect({ host: "127.0.0.1", port, rejectUnauthorized: false, ALPNProtocols: ["h2"] });
     socket.on("error", () => {});
-    await once(socket, "secureConnect");
+    await nextEvent(socket, "secureConnect");
     const { issuer } = socket.getPeerX509Certificate()!;
     socket.destroy();
     return issuer;

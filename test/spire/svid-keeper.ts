@@ -1,5 +1,4 @@
 import { watchHealth } from "../support/health-watch.ts";
-import { once } from "node:events";
 import { connect } from "node:http2";
 import { setTimeout as pause } from "node:timers/promises";
 import { connect as connectTls } from "node:tls";
@@ -7,6 +6,7 @@ import { ClientError } from "../../src/client/client-error.ts";
 import { CofferClient } from "../../src/client/coffer-client.ts";
 import type { IdentitySnapshot } from "../../src/identity/source.ts";
 import { whenReady } from "../../src/identity/when-ready.ts";
+import { nextEvent } from "../support/next-event.ts";
 import { openIdentity, readJob, report } from "./workload.ts";
 
 /**
@@ -51,6 +51,6 @@ async function holdConnection({ svid }: IdentitySnapshot): Promise<void> {
   session.on("error", () => {});
   session.once("close", () => report("closed"));
   const stream = watchHealth(session);
-  await once(stream, "data");
+  await nextEvent(stream, "data");
   report("held");
 }

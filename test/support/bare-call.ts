@@ -5,8 +5,9 @@ import type {
   IncomingHttpHeaders,
   SecureClientSessionOptions,
 } from "node:http2";
-import { type Access, openSession } from "../../bench/access.ts";
+import { type Access, closedByReset, openSession } from "../../bench/access.ts";
 import { DetailType, STATUS_DETAILS_TRAILER, errorInfo, retryInfo, status } from "../../src/contract/error-details.ts";
+import { nextEvent } from "./next-event.ts";
 import type { ServerKit } from "./server-kit.ts";
 
 /** The result of a call as HTTP/2 shows it: headers that gRPC libraries hide, and how the stream ended. */
@@ -39,7 +40,7 @@ export async function sessionOf(
   options: SecureClientSessionOptions = {},
 ): Promise<ClientHttp2Session> {
   const session = openSession(accessTo(kit, id), options);
-  await once(session, "remoteSettings");
+  await nextEvent(session, "remoteSettings");
   return session;
 }
 
@@ -51,7 +52,7 @@ export async function answerOf(stream: ClientHttp2Stream): Promise<BareAnswer> {
   stream.on("response", (received) => (headers = received));
   stream.on("trailers", (received) => (trailers = received));
   stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-  if (!stream.closed) await once(stream, "close");
+  if (!closedByReset(stream).destroyed) await once(stream, "close");
   const end = trailers["grpc-status"] === undefined ? headers : trailers;
   const code = end["grpc-status"] === undefined ? undefined : Number(end["grpc-status"]);
   const message = decodeURIComponent(String(end["grpc-message"] ?? ""));

@@ -4,6 +4,7 @@ import { closeSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { ofThisFile } from "./children.ts";
+import { nextEvent } from "./next-event.ts";
 import type { ServerProcess } from "./server-process.ts";
 
 /** The system call to fail with an I/O error, and the file. */
@@ -98,7 +99,7 @@ export class SmallDisk {
     const script = 'mount -t tmpfs -o "size=$1" tmpfs "$0" && echo mounted && exec cat';
     const words = ["-m", "sh", "-c", script, folder, size];
     const holder = ofThisFile(spawn("unshare", words, { stdio: ["pipe", "pipe", "inherit"] }));
-    await once(holder.stdout!, "data");
+    await nextEvent(holder.stdout!, "data");
     return new SmallDisk(holder, folder);
   }
 

@@ -1,8 +1,8 @@
-import { once } from "node:events";
 import { type Socket, connect } from "node:net";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { ConnectionCounts } from "../../src/admission/connection-counts.ts";
 import type { ListenAddress } from "../../src/admission/listener.ts";
+import { nextEvent } from "./next-event.ts";
 import type { FrontData } from "./placing-front.ts";
 
 /** A client's connection, and what its front wrote first. */
@@ -42,7 +42,7 @@ export class PlacingFronts {
   async open(): Promise<Socket> {
     const address = this.#address;
     const socket = address?.kind === "unix" ? connect(address.path) : connect(address?.port ?? 0, "127.0.0.1");
-    await once(socket, "connect");
+    await nextEvent(socket, "connect");
     return socket;
   }
 
@@ -55,7 +55,7 @@ export class PlacingFronts {
   async pause(front: number): Promise<void> {
     Atomics.store(this.#paused, 0, 1);
     this.#workers[front]?.postMessage("pause");
-    await once(this.#workers[front]!, "message");
+    await nextEvent(this.#workers[front]!, "message");
   }
 
   resume(): void {
@@ -77,7 +77,7 @@ export class PlacingFronts {
       const entry = new URL("./placing-front.js", import.meta.url);
       const worker = new Worker(entry, { workerData, transferList: [...ports] });
       this.#workers.push(worker);
-      const [message] = await once(worker, "message");
+      const [message] = await nextEvent(worker, "message");
       if (own === 0) this.#address = message as ListenAddress;
     }
   }
@@ -86,7 +86,7 @@ export class PlacingFronts {
 /** Reads the line that a front writes first. */
 async function firstLine(socket: Socket): Promise<{ readonly front: number; readonly port: number }> {
   let text = "";
-  while (!text.includes("\n")) text += String((await once(socket, "data"))[0]);
+  while (!text.includes("\n")) text += String((await nextEvent(socket, "data"))[0]);
   const [front, port] = text.split(" ");
   return { front: Number(front), port: Number(port) };
 }

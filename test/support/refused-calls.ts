@@ -3,6 +3,7 @@ import type { OutgoingHttpHeaders } from "node:http2";
 import { setImmediate as turn } from "node:timers/promises";
 import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
 import { type Access, beginCall, openSession } from "../../bench/access.ts";
+import { nextEvent } from "./next-event.ts";
 
 /** A call whose request is sent in two parts, each in a turn of its own. */
 export interface DividedCall {
@@ -25,14 +26,17 @@ const WIDTH = 16;
 /** Makes the calls by a client of node:http2 in another thread, so that it does not run in turn with the server. */
 export async function answersInThread(access: Access, calls: readonly DividedCall[]): Promise<Answers> {
   const worker = new Worker(new URL(import.meta.url), { workerData: { access, calls } satisfies Task });
-  const [answers] = (await once(worker, "message")) as [Answers];
-  await worker.terminate();
-  return answers;
+  try {
+    const [answers] = (await nextEvent(worker, "message")) as [Answers];
+    return answers;
+  } finally {
+    await worker.terminate();
+  }
 }
 
 async function answersTo({ access, calls }: Task): Promise<Answers> {
   const session = openSession(access);
-  await once(session, "remoteSettings");
+  await nextEvent(session, "remoteSettings");
   const answers: string[] = [];
   const left = calls.entries();
   const lane = async () => {

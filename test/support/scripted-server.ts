@@ -5,6 +5,7 @@ import { type Server, type TLSSocket, createServer as createTlsServer } from "no
 import type { Codec } from "../../src/contract/message.ts";
 import type { Address } from "../../src/domain/address.ts";
 import type { Credential } from "../../src/pki/development-ca.ts";
+import { nextEvent } from "./next-event.ts";
 
 /** The bytes before each message: a flag and the length. Source: gRPC over HTTP2, "Length-Prefixed-Message". */
 const FRAMING_BYTES = 5;
@@ -78,7 +79,7 @@ export class ArrivedCall {
   async goAway(): Promise<void> {
     const session = this.#stream.session!;
     session.close();
-    await once(session, "goaway");
+    await nextEvent(session, "goaway");
   }
 
   /** Resolves when the stream of the call is closed, by either side. */

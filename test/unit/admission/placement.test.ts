@@ -8,6 +8,7 @@ import { Adoption } from "../../../src/admission/adoption.ts";
 import { ConnectionCounts } from "../../../src/admission/connection-counts.ts";
 import { type Duplicate, loadDuplicate } from "../../../src/admission/descriptor.ts";
 import { Placement, type PlacementOptions } from "../../../src/admission/placement.ts";
+import { nextEvent } from "../../support/next-event.ts";
 import { until } from "../../support/until.ts";
 
 let duplicate: Duplicate;
@@ -59,7 +60,7 @@ class TwoFronts {
     if (!this.#server.listening) await once(this.#server.listen(0, "127.0.0.1"), "listening");
     const socket = connect((this.#server.address() as AddressInfo).port, "127.0.0.1");
     socket.on("error", () => {});
-    await once(socket, "connect");
+    await nextEvent(socket, "connect");
     return socket;
   }
 
@@ -154,7 +155,7 @@ describe("placement", () => {
     await until("the descriptor is sent", () => two.sent.length === 1);
     assert.deepEqual(two.numbers, [1, 1]);
     two.adoption.adopt(two.sent[0]!);
-    assert.equal(String((await once(two.received[1][0]!, "data"))[0]), "early");
+    assert.equal(String((await nextEvent(two.received[1][0]!, "data"))[0]), "early");
   });
 
   it("sends neither FIN nor RST when it passes a socket", async () => {
@@ -170,7 +171,7 @@ describe("placement", () => {
     await until("the descriptor is sent", () => two.sent.length === 1);
     two.adoption.adopt(two.sent[0]!);
     two.received[1][0]!.write("still open");
-    assert.equal(String((await once(client, "data"))[0]), "still open");
+    assert.equal(String((await nextEvent(client, "data"))[0]), "still open");
     assert.equal(ended, false);
   });
 
@@ -210,7 +211,7 @@ describe("placement", () => {
       assert.deepEqual(two.numbers, [2, 0]);
       server.pipe(server);
       client.write("served");
-      assert.equal(String((await once(client, "data"))[0]), "served");
+      assert.equal(String((await nextEvent(client, "data"))[0]), "served");
     }
   });
 

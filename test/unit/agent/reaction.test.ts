@@ -9,6 +9,7 @@ import { type ReactionResult, reactionsOn } from "../../../src/agent/reaction.ts
 import { type Processes, machineProcesses, receiversOf } from "../../../src/agent/receivers.ts";
 import { processTimers } from "../../../src/domain/timers.ts";
 import { ofThisFile } from "../../support/children.ts";
+import { nextEvent } from "../../support/next-event.ts";
 import { until } from "../../support/until.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "coffer-reaction-"));
@@ -84,7 +85,7 @@ describe("a signal", () => {
     const script = `process.on("SIGHUP", () => { require("node:fs").writeFileSync(${JSON.stringify(done)}, ""); process.exit(7); });
       setInterval(() => {}, 1000); console.log("ready");`;
     const child = ofThisFile(spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] }));
-    await once(child.stdout, "data");
+    await nextEvent(child.stdout, "data");
     const file = join(folder, "pid");
     writeFileSync(file, ` ${child.pid}\n`);
     assert.equal(why(await hangup(file)), "done");

@@ -7,6 +7,7 @@ import { Worker } from "node:worker_threads";
 import { connectionsByEventLoop } from "../../../bench/event-loops.ts";
 import { Meter } from "../../../bench/meter.ts";
 import { threadMicros } from "../../../bench/process-stat.ts";
+import { nextEvent } from "../../support/next-event.ts";
 
 const pid = process.pid;
 
@@ -31,7 +32,7 @@ describe("the CPU time of threads", () => {
 /** Connects to a port and waits until the server has accepted. */
 async function connectTo(port: number, accepted: () => Promise<unknown>) {
   const socket = createConnection(port, "127.0.0.1");
-  await Promise.all([once(socket, "connect"), accepted()]);
+  await Promise.all([nextEvent(socket, "connect"), accepted()]);
   return socket;
 }
 
@@ -48,10 +49,10 @@ describe("the connections of event loops", () => {
        server.listen(0, "127.0.0.1", () => parentPort.postMessage(server.address().port));`,
       { eval: true },
     );
-    const [workerPort] = (await once(worker, "message")) as [number];
+    const [workerPort] = (await nextEvent(worker, "message")) as [number];
     const clients = [];
     for (let i = 0; i < 3; i++) clients.push(await connectTo(port, () => once(server, "connection")));
-    for (let i = 0; i < 2; i++) clients.push(await connectTo(workerPort, () => once(worker, "message")));
+    for (let i = 0; i < 2; i++) clients.push(await connectTo(workerPort, () => nextEvent(worker, "message")));
     const counted = (on: number) => connectionsByEventLoop(pid, on).filter((count) => count > 0);
     assert.deepEqual([counted(port), counted(workerPort)], [[3], [2]]);
     for (const client of clients) client.destroy();

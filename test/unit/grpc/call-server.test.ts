@@ -11,6 +11,7 @@ import type { AddressInfo } from "node:net";
 import { it } from "node:test";
 import type { ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
 import { CallServer } from "../../../src/grpc/call-server.ts";
+import { nextEvent } from "../../support/next-event.ts";
 
 const asIs = (bytes: Buffer) => bytes;
 const definition = {
@@ -38,7 +39,7 @@ async function called(
   stream.end(message);
   const chunks: Buffer[] = [];
   stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-  const [trailers] = (await once(stream, "trailers")) as [IncomingHttpHeaders];
+  const [trailers] = (await nextEvent(stream, "trailers")) as [IncomingHttpHeaders];
   session.destroy();
   server.close();
   return { body: Buffer.concat(chunks), status: trailers["grpc-status"] };

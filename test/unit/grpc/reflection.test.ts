@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { Duplex } from "node:stream";
 import { it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { Reflection } from "../../../src/grpc/reflection.ts";
+import { nextEvent } from "../../support/next-event.ts";
 
 const REQUESTS = 1000;
 
@@ -47,7 +47,7 @@ it("reflection stops answering while the client does not read", async () => {
 
 it("reflection answers every request of a client that reads", async () => {
   const peer = open();
-  const finished = once(peer, "finish");
+  const finished = nextEvent(peer, "finish");
   while (!peer.writableFinished) {
     peer.readOne();
     await turn();

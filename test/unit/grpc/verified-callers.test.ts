@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { type IncomingHttpHeaders, type ServerHttp2Stream, connect, createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { it } from "node:test";
+import { closedByReset } from "../../../bench/access.ts";
 import type { Connection } from "../../../src/admission/connection.ts";
 import { getRequest, getResponse } from "../../../src/contract/messages.ts";
 import { processTimers } from "../../../src/domain/timers.ts";
@@ -46,7 +47,7 @@ async function statusOf(take: Take, authority: string): Promise<unknown> {
     "content-type": "application/grpc",
     te: "trailers",
   };
-  const stream = session.request(headers);
+  const stream = closedByReset(session.request(headers));
   const message = getRequest.encode(getRequest.of({ path: "shop/db", version: 0 }));
   const prefix = Buffer.alloc(5);
   prefix.writeUInt32BE(message.length, 1);

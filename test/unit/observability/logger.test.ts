@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import fc from "fast-check";
 import { createLogger, LOG_LEVELS, type LogFields } from "../../../src/observability/logger.ts";
 import { Lines } from "../../support/log-lines.ts";
+import { nextEvent } from "../../support/next-event.ts";
 
 // Each line is an object with time, level, event and the fields. It is written when the call returns.
 test("each call writes one line of JSON", () => {
@@ -149,7 +149,7 @@ test("no line is lost at exit", async () => {
     for (let i = 0; i < 2000; i++) log.info("line", { count: i, detail: "x".repeat(1000) });
     process.stdout.write("written", async () => { await log.flush(); process.exit(0); });`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "pipe", "pipe"] });
-  await once(child.stdout, "data");
+  await nextEvent(child.stdout, "data");
   const lines = (await text(child.stderr)).split("\n").slice(0, -1);
   assert.equal(lines.length, 2000);
   assert.equal(JSON.parse(lines.at(-1)!).count, 1999);

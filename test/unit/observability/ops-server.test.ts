@@ -7,6 +7,7 @@ import { createLogger } from "../../../src/observability/logger.ts";
 import type { Check, ServerStatus } from "../../../src/observability/server-status.ts";
 import { OpsServer, type OpsSources } from "../../../src/observability/ops-server.ts";
 import { Lines } from "../../support/log-lines.ts";
+import { nextEvent } from "../../support/next-event.ts";
 
 const open: OpsServer[] = [];
 
@@ -38,7 +39,7 @@ async function setUp(metrics = idleSources().metrics) {
 async function ask({ address }: OpsServer, path: string, method: string, host?: string) {
   const headers = host === undefined ? {} : { host };
   const asked = request({ ...address, path, method, headers, agent: false }).end();
-  const [response] = await once(asked, "response");
+  const [response] = await nextEvent(asked, "response");
   let body = "";
   for await (const chunk of response) body += chunk;
   return { status: response.statusCode as number, headers: response.headers, body };
@@ -121,7 +122,7 @@ test("close does not wait for clients", async () => {
   const idle = connect(address);
   const busy = connect(address);
   const ends = [idle, busy].map(ended);
-  await once(idle, "connect");
+  await nextEvent(idle, "connect");
   busy.write("GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n");
   await once(scraped, "begun");
   open.splice(open.indexOf(server), 1);
@@ -141,7 +142,7 @@ function ended(socket: Socket): Promise<void> {
 test("a probe replaces a connection without a request", async () => {
   const { server } = await setUp();
   const silent = Array.from({ length: 64 }, () => connect(server.address).on("error", () => {}));
-  await Promise.all(silent.map((socket) => once(socket, "connect")));
+  await Promise.all(silent.map((socket) => nextEvent(socket, "connect")));
   const first = ended(silent[0]!);
   assert.equal((await fetch(`http://127.0.0.1:${server.address.port}/livez`)).status, 200);
   await first;

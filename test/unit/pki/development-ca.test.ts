@@ -21,6 +21,7 @@ import {
   type Credential,
   type SvidRequest,
 } from "../../../src/pki/development-ca.ts";
+import { nextEvent } from "../../support/next-event.ts";
 
 const DOMAIN = TrustDomain.parse("example.org");
 const NOW = Date.UTC(2026, 5, 1, 12, 0, 0);
@@ -117,7 +118,7 @@ test("peers with the same CA complete a TLS 1.3 handshake", async () => {
       cert: certPem,
       key: keyPem,
     });
-    await once(socket, "secureConnect");
+    await nextEvent(socket, "secureConnect");
     return [peerOf(socket), await text(socket)];
   };
   try {

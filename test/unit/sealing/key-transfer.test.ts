@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { describe, it } from "node:test";
 import { serialize } from "node:v8";
 import { Worker } from "node:worker_threads";
 import { KeyRecipient } from "../../../src/sealing/key-transfer.ts";
 import { KEY_BYTES, SecretKey } from "../../../src/sealing/secret-key.ts";
 import { STORE_ID_BYTES, XChaChaSealer } from "../../../src/sealing/xchacha-sealer.ts";
+import { nextEvent } from "../../support/next-event.ts";
 
 /** The key of the sealer, which the test knows. */
 const KEY = Buffer.from(Array.from({ length: KEY_BYTES }, (_, i) => 100 + i));
@@ -86,11 +86,11 @@ describe("a data key for another thread", () => {
       })();`;
     const worker = new Worker(script, { eval: true });
     const here = sealer();
-    const [publicKey] = await once(worker, "message");
+    const [publicKey] = await nextEvent(worker, "message");
     const message = { key: here.transferTo(publicKey), sealed: here.seal(Buffer.from("secret"), "a") };
     here.close();
     worker.postMessage(message);
-    assert.deepEqual(await once(worker, "message"), ["secret"]);
+    assert.deepEqual(await nextEvent(worker, "message"), ["secret"]);
     await worker.terminate();
   });
 });
