@@ -51,6 +51,11 @@ export class StreamClient implements LinkListener {
     return new Promise((onEnd) => this.call({ method, request, onEnd }));
   }
 
+  /** Ends the connection, and the calls that are not answered. */
+  close(): void {
+    this.#link.close();
+  }
+
   data(streamId: number, payload: Buffer): void {
     const open = this.#calls.get(streamId);
     open?.messages.push(payload, (message) => open.call.onMessage?.(message));

@@ -13,6 +13,7 @@ import { IncomingCalls } from "../../../src/grpc/incoming-calls.ts";
 import type { Session } from "../../../src/grpc/session.ts";
 import { unary } from "../../../src/grpc/unary.ts";
 import { ANY_CALLER } from "../../support/any-caller.ts";
+import { nextEvent } from "../../support/next-event.ts";
 import { until } from "../../support/until.ts";
 
 const PATH = "/coffer.v1.Secrets/Put";
@@ -90,7 +91,7 @@ it("a cancelled Put holds its caller's budget until the store has answered it", 
     stream.close(constants.NGHTTP2_CANCEL);
     await until("the cancelled Put is closed", () => puts.closed === n);
   }
-  const [refused] = await once(put(), "response");
+  const [refused] = await nextEvent(put(), "response");
   assert.equal(refused["grpc-status"], "8", "the caller has as many Puts in the store as it may");
   assert.equal(puts.held.length, CALLS / 2);
 
