@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type Access, beginCall, openSession } from "./access.ts";
 import { closed, open, secured } from "./attack-handshakes.ts";
 import type { Action } from "./attack.ts";
-import { OPENING } from "./connection.ts";
+import { OPENING } from "./link.ts";
 import { FrameSplitter, FrameFlag, FrameType, frame } from "./frame.ts";
 import { grpcMessage } from "./request.ts";
 

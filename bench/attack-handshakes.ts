@@ -5,7 +5,7 @@ import { BareTlsClient } from "../test/support/bare-tls-client.ts";
 import { type Access, openSession } from "./access.ts";
 import type { Action } from "./attack.ts";
 import { clientHello } from "./client-hello.ts";
-import { OPENING } from "./connection.ts";
+import { OPENING } from "./link.ts";
 import { costlyKey } from "./costly-key.ts";
 
 /** The attacks on the handshake, and on the limit of open connections. */

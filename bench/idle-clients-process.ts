@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
 import { type ClientHttp2Session, type SecureClientSessionOptions, connect } from "node:http2";
 import { getRequest } from "../src/contract/messages.ts";
+import { beginCall } from "./access.ts";
 import type { IdleJob } from "./idle-clients.ts";
 import { grpcMessage, secretPath } from "./request.ts";
-import { beginWatch } from "./watch-stream.ts";
+import { MessageSplitter } from "./message-splitter.ts";
+import { watchCall } from "./watch-stream.ts";
 
 // A process of clients that make one call each and keep their connections. It receives its job from the parent, and
 // reports when all of them are idle. It ends when the parent disconnects.
@@ -29,7 +31,7 @@ process.once("message", async ({ target, connections, areWatching = false }: Idl
   };
   const open = async (n: number) => {
     const session = await callOnce(`https://127.0.0.1:${target.port}`, credentials);
-    if (areWatching) await beginWatch(session, target.protocol, secretPath(n), () => {});
+    if (areWatching) await beginWatch(session, secretPath(n));
   };
   for (let started = 0; started < connections; started += AT_A_TIME) {
     const numbers = Array.from({ length: Math.min(AT_A_TIME, connections - started) }, (_, i) => started + i);
@@ -50,5 +52,17 @@ function callOnce(url: string, credentials: SecureClientSessionOptions): Promise
     stream.once("close", () => resolve(session));
     stream.resume();
     stream.end(REQUEST);
+  });
+}
+
+/** Resolves when the watch of a path is in sync. */
+function beginWatch(session: ClientHttp2Session, path: string): Promise<void> {
+  return new Promise((onSynced) => {
+    const { method, request, onMessage } = watchCall("coffer", path, { onSynced, onChange: () => {} });
+    const stream = beginCall(session, method);
+    const messages = new MessageSplitter();
+    stream.once("close", () => process.exit(1));
+    stream.on("data", (chunk: Buffer) => messages.push(chunk, onMessage));
+    stream.end(grpcMessage(request));
   });
 }

@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ClientHttp2Session } from "node:http2";
-import { type Access, accessOf, callOnce, openSession } from "./access.ts";
 import { takeJob } from "./job-process.ts";
 import { Meter } from "./meter.ts";
 import { VALUE_BYTES, secretPath } from "./request.ts";
+import { StreamClient } from "./stream-client.ts";
 import type { Deliveries, WatchJob } from "./watch-job.ts";
-import { type WatchedChange, beginWatch, putOf } from "./watch-stream.ts";
+import { type WatchedChange, putOf, watchCall } from "./watch-stream.ts";
 
 // A process of watchers, each on a connection of its own, and of one client that makes the changes.
 
@@ -19,7 +18,7 @@ const TIMEOUT_MS = 10_000;
 const STRIDE = 7919;
 
 takeJob<WatchJob, Deliveries>(async (job) => {
-  const changes = new Changes(job);
+  const changes = new Changes(job, await StreamClient.open(job.target));
   await changes.openWatches();
   const end = performance.now() + job.warmUpMs + job.measuredMs;
   setTimeout(() => changes.measure(), job.warmUpMs);
@@ -51,8 +50,7 @@ interface Begun {
 /** Makes changes, and measures when they are answered and delivered. */
 class Changes {
   readonly #job: WatchJob;
-  readonly #access: Access;
-  readonly #writer: ClientHttp2Session;
+  readonly #writer: StreamClient;
   readonly #delivered: Meter;
   readonly #answered: Meter;
   /** By path and value. */
@@ -62,10 +60,9 @@ class Changes {
   #due = 0;
   #isMeasured = false;
 
-  constructor(job: WatchJob) {
+  constructor(job: WatchJob, writer: StreamClient) {
     this.#job = job;
-    this.#access = accessOf(job.target);
-    this.#writer = openSession(this.#access);
+    this.#writer = writer;
     this.#delivered = new Meter(job.target.pid);
     this.#answered = new Meter(job.target.pid);
   }
@@ -111,8 +108,13 @@ class Changes {
   }
 
   async #watch(path: string | undefined): Promise<void> {
-    const session = openSession(this.#access);
-    await beginWatch(session, this.#job.target.protocol, path, (change) => this.#receive(change));
+    const { target } = this.#job;
+    const client = await StreamClient.open(target);
+    await new Promise<void>((onSynced, reject) => {
+      const onChange = (change: WatchedChange) => this.#receive(change);
+      const onEnd = () => reject(new Error("a watch has ended"));
+      client.call({ ...watchCall(target.protocol, path, { onSynced, onChange }), onEnd });
+    });
   }
 
   async #change(number: number): Promise<void> {
@@ -126,7 +128,7 @@ class Changes {
       else this.#begun.set(keyOf(path, value), { at, due, delivered: resolve, received: 0 });
     });
     if (this.#isMeasured) this.#due += due;
-    this.#answered.record(await callOnce(this.#writer, ...putOf(target.protocol, path, value)), at);
+    this.#answered.record(await this.#writer.callOnce(...putOf(target.protocol, path, value)), at);
     await delivered;
   }
 
@@ -135,7 +137,9 @@ class Changes {
     if (begun === undefined) return;
     this.#delivered.record({ kind: "ok" }, begun.at);
     begun.received += 1;
-    if (begun.received === begun.due) begun.delivered();
+    if (begun.received < begun.due) return;
+    this.#begun.delete(keyOf(path, value));
+    begun.delivered();
   }
 }
 

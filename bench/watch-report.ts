@@ -2,10 +2,13 @@ import type { Options } from "./options.ts";
 import { spreadOf } from "./rounds.ts";
 import { columns, requirementsTable, whole, withRange } from "./table.ts";
 import type { Deliveries } from "./watch-job.ts";
-import type { Watches } from "./watch.ts";
+import type { Beside, Watches } from "./watch.ts";
 
 /** The deliveries to watchers, and the answers to the same changes. */
-export function watchReport({ deliveries, requirements }: Watches, { rounds, seconds }: Options): string {
+export function watchReport(
+  { deliveries, beside, watchers, requirements }: Watches,
+  { rounds, seconds }: Options,
+): string {
   const row = ([name, found]: [string, readonly Deliveries[]]) => {
     const cell = (figure: (deliveries: Deliveries) => number, digits = 2) =>
       withRange(spreadOf(found.map(figure)), digits);
@@ -31,6 +34,14 @@ export function watchReport({ deliveries, requirements }: Watches, { rounds, sec
     `watch: ms from the beginning of a change to its delivery and to its answer, ${seconds} s, median of ${rounds} (least-most)`,
     columns([[...head, "/delivery", "client %", "others %", "not delivered"], ...[...deliveries].map(row)]),
     "",
+    `watch: calls beside ${watchers} idle clients, compared with none`,
+    columns([["calls, idle clients", "rate", "CPU/call"], ...[...beside].map(besideRow)]),
+    "",
     requirementsTable(requirements),
   ].join("\n");
+}
+
+function besideRow([name, found]: [string, readonly Beside[]]): string[] {
+  const cell = (figure: (beside: Beside) => number) => withRange(spreadOf(found.map(figure)), 2);
+  return [name, cell(({ rate }) => rate), cell(({ serverMicros }) => serverMicros)];
 }

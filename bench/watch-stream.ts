@@ -1,11 +1,9 @@
-import type { ClientHttp2Session } from "node:http2";
 import { bool, bytes, int64, message, uint64 } from "../src/contract/message.ts";
 import * as wire from "../src/contract/messages.ts";
 import { nested } from "../src/contract/nested.ts";
 import { repeated } from "../src/contract/repeated-fields.ts";
-import { beginCall } from "./access.ts";
 import type { Protocol } from "./job.ts";
-import { VALUE_KEY, grpcMessage } from "./request.ts";
+import { VALUE_KEY } from "./request.ts";
 
 /** A change as a watcher receives it. */
 export interface WatchedChange {
@@ -92,38 +90,37 @@ const APIS: Readonly<Record<Protocol, WatchApi>> = {
   },
 };
 
-/** Begins a watch of a path, or of all. Resolves when it is in sync. `onChange` is called with each later change. */
-export function beginWatch(
-  session: ClientHttp2Session,
+/** A watch as a call with a stream of messages. */
+export interface WatchCall {
+  /** The method's path. */
+  readonly method: string;
+  readonly request: Buffer;
+  /** Whether the stream of requests stays open. */
+  readonly staysOpen: boolean;
+  /** Call it with each message of the answer. */
+  readonly onMessage: (message: Buffer) => void;
+}
+
+/** The watch of a path, or of all paths if it is undefined. After `onSynced`, `onChange` is called with each change. */
+export function watchCall(
   protocol: Protocol,
   path: string | undefined,
-  onChange: (change: WatchedChange) => void,
-): Promise<void> {
+  { onSynced, onChange }: { readonly onSynced: () => void; readonly onChange: (change: WatchedChange) => void },
+): WatchCall {
   const api = APIS[protocol];
-  const stream = beginCall(session, api.watch);
-  stream.write(grpcMessage(api.watchRequest(path)));
+  let isSynced = false;
+  const onMessage = (message: Buffer) => {
+    const changes = api.changes(message);
+    if (changes === undefined) {
+      isSynced = true;
+      onSynced();
+    } else if (isSynced) for (const change of changes) onChange(change);
+  };
   // etcd's watch is a stream in both directions, and ends with the request.
-  if (protocol === "coffer") stream.end();
-  return new Promise((resolve, reject) => {
-    let rest: Buffer = Buffer.alloc(0);
-    let isSynced = false;
-    stream.once("close", () => reject(new Error("a watch has ended")));
-    stream.on("data", (chunk: Buffer) => {
-      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-      while (rest.length >= 5 && rest.length >= 5 + rest.readUInt32BE(1)) {
-        const end = 5 + rest.readUInt32BE(1);
-        const changes = api.changes(rest.subarray(5, end));
-        rest = rest.subarray(end);
-        if (changes === undefined) {
-          isSynced = true;
-          resolve();
-        } else if (isSynced) for (const change of changes) onChange(change);
-      }
-    });
-  });
+  return { method: api.watch, request: api.watchRequest(path), staysOpen: protocol === "etcd", onMessage };
 }
 
 /** The method and the message of a Put. */
 export function putOf(protocol: Protocol, path: string, value: string): readonly [method: string, message: Buffer] {
-  return [APIS[protocol].put, grpcMessage(APIS[protocol].putRequest(path, value))];
+  return [APIS[protocol].put, APIS[protocol].putRequest(path, value)];
 }

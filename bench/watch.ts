@@ -14,11 +14,22 @@ export interface Watches {
   readonly watchers: number;
   /** By the name of the situation, one for each round. */
   readonly deliveries: ReadonlyMap<string, readonly Deliveries[]>;
+  /** By the operation and the kind of the idle clients, one for each round. */
+  readonly beside: ReadonlyMap<string, readonly Beside[]>;
   readonly requirements: readonly Requirement[];
 }
 
 const OF_ALL = 10;
 const CHANGES_PER_SECOND = 200;
+
+/** The rate and the CPU time of a call beside idle clients, divided by those of the same server without them. */
+export interface Beside {
+  readonly rate: number;
+  readonly serverMicros: number;
+}
+
+/** Gets and Puts beside idle clients. */
+type BesideIdle = Readonly<Record<Operation, Beside>>;
 
 /** The figures of one round. */
 interface Round {
@@ -29,8 +40,8 @@ interface Round {
   readonly loaded: Deliveries;
   readonly idle: Deliveries;
   readonly etcd: Deliveries | undefined;
-  /** The rates with idle watchers, divided by those of the same server without them. */
-  readonly rates: Readonly<Record<Operation, number>>;
+  readonly besideConnections: BesideIdle;
+  readonly besideWatchers: BesideIdle;
   /** The memory of an idle watcher, divided by that of an idle connection. */
   readonly memory: number;
 }
@@ -46,7 +57,13 @@ export async function measureWatch(folder: RunFolder, options: Options): Promise
     ["coffer, idle", rounds.map(({ idle }) => idle)],
     ...(etcd.length > 0 ? ([["etcd, idle", etcd]] as const) : []),
   ]);
-  return { watchers: options.idleConnections, deliveries, requirements: requirementsOf(rounds) };
+  const beside = new Map(
+    (["get", "put"] as const).flatMap((operation) => [
+      [`${operation}, connections`, rounds.map(({ besideConnections }) => besideConnections[operation])] as const,
+      [`${operation}, watchers`, rounds.map(({ besideWatchers }) => besideWatchers[operation])] as const,
+    ]),
+  );
+  return { watchers: options.idleConnections, deliveries, beside, requirements: requirementsOf(rounds) };
 }
 
 async function measureRound(folder: RunFolder, options: Options, round: number): Promise<Round> {
@@ -54,15 +71,16 @@ async function measureRound(folder: RunFolder, options: Options, round: number):
   const server = await startCoffer(folder, { name: "coffer", data: `watch-${round}` });
   await fill(server, watchers);
   const caller = { ...options, secrets: watchers, connections: 1, inFlight: 1 };
-  const put = await runJob(jobFor(server, "put", round, caller));
+  const put = await runJob(jobFor(server, "put", 0, caller));
   const paced = { secrets: watchers, perSecond: CHANGES_PER_SECOND };
   const unwatched = await deliveriesOf(server, options, { ...paced, ofOnePath: 0, ofAll: 0 });
   const loaded = await deliveriesOf(server, options, { ...paced, ofOnePath: watchers, ofAll: OF_ALL });
-  const rates = await ratesWithWatchers(server, options, round);
+  const beside = await measureBeside(server, options);
   await server.stop();
   const idle = await measureIdle(folder, options, round);
   const etcd = await measureEtcd(folder, options, round);
-  return { put, unwatched, loaded, idle, etcd, rates, memory: await measureMemory(folder, options, round) };
+  const memory = await measureMemory(folder, options, round);
+  return { put, unwatched, loaded, idle, etcd, ...beside, memory };
 }
 
 /** Measures one watcher on a new server without other clients, because etcd is measured in this way. */
@@ -95,16 +113,54 @@ async function measureEtcd(folder: RunFolder, options: Options, round: number): 
   return found;
 }
 
-/** The rates of Gets and Puts with idle watchers, divided by those without. */
-async function ratesWithWatchers(server: Server, options: Options, round: number): Promise<Round["rates"]> {
-  const { target } = server;
-  const rate = async (operation: Operation) =>
-    (await runJob(jobFor(server, operation, round, { ...options, secrets: options.idleConnections }))).rate;
-  const without = { get: await rate("get"), put: await rate("put") };
-  const clients = await IdleClients.start({ target, connections: options.idleConnections, areWatching: true });
-  const rates = { get: (await rate("get")) / without.get, put: (await rate("put")) / without.put };
-  await clients.stop();
-  return rates;
+/**
+ * Measures Gets and Puts beside idle connections and beside idle watchers. Without them, they are measured before and after,
+ * because a server becomes faster or slower with its age.
+ */
+async function measureBeside(
+  server: Server,
+  options: Options,
+): Promise<Pick<Round, "besideConnections" | "besideWatchers">> {
+  const connections = options.idleConnections;
+  let measured = 0;
+  const measure = async () => {
+    // Each measurement of Puts writes paths that do not exist yet, so that all of them do the same work.
+    const numbers = 1 + measured++;
+    const run = (operation: Operation) =>
+      runJob(jobFor(server, operation, numbers, { ...options, secrets: connections }));
+    return { get: await run("get"), put: await run("put") };
+  };
+  const beside = async (areWatching: boolean) => {
+    const clients = await IdleClients.start({ target: server.target, connections, areWatching });
+    const found = await measure();
+    await clients.stop();
+    return found;
+  };
+  const before = await measure();
+  const [idle, watching] = [await beside(false), await beside(true)];
+  const without = [before, await measure()];
+  const divided = (found: Calls): BesideIdle => ({
+    get: compared(
+      found.get,
+      without.map(({ get }) => get),
+    ),
+    put: compared(
+      found.put,
+      without.map(({ put }) => put),
+    ),
+  });
+  return { besideConnections: divided(idle), besideWatchers: divided(watching) };
+}
+
+type Calls = Readonly<Record<Operation, JobResult>>;
+
+function compared({ rate, serverMicros }: JobResult, without: readonly JobResult[]): Beside {
+  const mean = (figure: (result: JobResult) => number) =>
+    without.reduce((sum, result) => sum + figure(result), 0) / without.length;
+  return {
+    rate: rate / mean((result) => result.rate),
+    serverMicros: serverMicros / mean((result) => result.serverMicros),
+  };
 }
 
 /** The growth of a new server's memory for each idle watcher, divided by that for each idle connection. */
@@ -150,12 +206,12 @@ function requirementsOf(rounds: readonly Round[]): readonly Requirement[] {
     ),
     atLeast(
       "watch: rate of Gets with idle watchers, compared with none",
-      over(({ rates }) => rates.get),
+      over(({ besideWatchers }) => besideWatchers.get.rate),
       0.95,
     ),
     atLeast(
       "watch: rate of Puts with idle watchers, compared with none",
-      over(({ rates }) => rates.put),
+      over(({ besideWatchers }) => besideWatchers.put.rate),
       0.95,
     ),
   ];

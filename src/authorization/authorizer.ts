@@ -5,6 +5,7 @@ import type { Decision } from "./decision.ts";
 import { PathScope } from "./path-scope.ts";
 import { PathPattern } from "./pattern.ts";
 import type { Policy, Rule } from "./policy.ts";
+import { RuleIndex } from "./rule-index.ts";
 
 /** The options of an {@link Authorizer}. */
 export interface AuthorizerOptions {
@@ -44,7 +45,7 @@ const SERVER_ITSELF: Decision = { kind: "denied", because: "the server's own SPI
  */
 export class Authorizer {
   readonly epoch: number;
-  readonly #rules: readonly Rule[];
+  readonly #rules: RuleIndex;
   /** The position of each rule in the policy. */
   readonly #numbers: ReadonlyMap<Rule, number>;
   readonly #admins: ReadonlySet<string>;
@@ -55,7 +56,7 @@ export class Authorizer {
   constructor({ policy, admins, server, epoch }: AuthorizerOptions) {
     this.epoch = epoch;
     this.#server = server;
-    this.#rules = policy.rules;
+    this.#rules = new RuleIndex(policy.rules);
     this.#numbers = new Map(policy.rules.map((rule, index) => [rule, index]));
     this.#admins = new Set(admins.map(String));
   }
@@ -110,7 +111,7 @@ export class Authorizer {
 
   #select(caller: SpiffeId): readonly Rule[] {
     if (this.#admins.has(caller.toString())) return [ADMIN];
-    return this.#rules.filter((rule) => rule.spiffeIds.some((pattern) => pattern.matches(caller)));
+    return this.#rules.select(caller);
   }
 }
 

@@ -118,11 +118,19 @@ export class CacheEntries {
   }
 
   #set({ content, ...seen }: SecretSeen, isFromFile: boolean): void {
-    const { path, version } = seen;
+    const { path } = seen;
     const before = this.#entries.get(path)?.secret;
     if (before !== undefined) this.#drop(before);
-    const secret = content && new CachedSecret({ ...seen, content }, () => this.#observer.onUse(path, version));
+    const secret: CachedSecret | undefined = content && new CachedSecret({ ...seen, content }, () => this.#use(secret));
     this.#entries.set(path, { seen, secret, isFromFile });
+  }
+
+  /** Does not report a version whose number now names another one: the store was replaced by an older copy. */
+  #use(secret: CachedSecret | undefined): void {
+    if (secret === undefined) return;
+    const { path, version } = secret;
+    const current = this.#entries.get(path)?.secret;
+    if (current === secret || current?.version !== version) this.#observer.onUse(path, version);
   }
 
   /** Overwrites a content, unless the program may use it. */

@@ -148,5 +148,5 @@ function responseOf({ content, ...version }: CachedSecret): WatchResponse {
   const valuesOf = (kind: "text" | "binary") => content.entries().filter((entry) => entry.kind === kind);
   const value = { path, version: number, createTime, expireTime, state: VersionState.live, purged: false };
   const values = { data: valuesOf("text"), binaryData: valuesOf("binary") };
-  return { revision: 0, event: { kind: "secret", value: { ...value, ...values } } };
+  return { revision: 0, event: { kind: "secret", value: { ...value, ...values } }, timeline: "" };
 }

@@ -27,7 +27,7 @@ export interface PutOperation extends ExpectedVersion, VersionExpiry {
 export interface PatchChanges {
   /** The values to set, by key. */
   readonly set?: Values | undefined;
-  /** The keys to remove. Each has to exist. */
+  /** The keys to remove. Those that do not exist are ignored. */
   readonly remove?: readonly Text[] | undefined;
 }
 

@@ -44,7 +44,7 @@ const MAX_SILENCE_FACTOR = 8;
 export class SecretWatch implements AsyncIterableIterator<SecretEvent, undefined> {
   readonly #settings: WatchSettings;
   readonly #connection: WatchConnection;
-  readonly #view = new WatchView();
+  readonly #view = new WatchView((path) => this.#reports.replaced(path));
   readonly #queue = new EventQueue<SecretEvent>();
   readonly #reports: WatchReports;
   readonly #stop = new AbortController();

@@ -17,6 +17,7 @@ type SendReport = (request: ReportRequest) => Promise<unknown>;
 interface Report {
   readonly path: string;
   readonly state: ReportedState;
+  /** 0 if a version is in use that the store does not have. */
   version: number;
   /**
    * "idle": sent, or failed. "queued": waits for a sender. "sending": a sender has it. "changed": a sender has it, and it
@@ -73,6 +74,16 @@ export class WatchReports {
   gone({ path, reason }: SecretGone): void {
     this.#forget({ path, state: "received" });
     if (reason === "purged") this.#forget({ path, state: "in-use" });
+  }
+
+  /**
+   * The version numbers of a secret name other versions, see {@link WatchView}. What is in use is none of them. It must not
+   * count as one, and a version that is then received must not count before the workload uses it.
+   */
+  replaced(path: string): void {
+    this.#forget({ path, state: "received" });
+    const inUse = this.#reports.get(keyOf({ path, state: "in-use" }));
+    if (inUse !== undefined) inUse.version = 0;
   }
 
   /** A stream has begun. Sends everything again. */
@@ -148,11 +159,11 @@ export class WatchReports {
     else if (refusal !== undefined) this.#remove(report);
   }
 
-  /** Sends a report, unless there is no stream or the secret is gone. Returns the error with which it was refused. */
+  /** Sends a report, unless there is no stream, or the secret or its version is gone. Returns the error with which it was refused. */
   async #attempt(report: Report): Promise<unknown> {
     const { path, state, version } = report;
     const watchId = this.#watchId;
-    if (watchId === undefined || !this.#isCurrent(report)) return undefined;
+    if (watchId === undefined || version === 0 || !this.#isCurrent(report)) return undefined;
     try {
       await this.#send({ path, version, watchId, state: STATES[state], instance: this.#instance });
     } catch (error) {

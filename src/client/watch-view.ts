@@ -4,8 +4,13 @@ import { type SecretEvent, type SecretSeen, secretSeen } from "./secret-events.t
 /** From where a stream continues. */
 type Bookmark = Pick<WatchRequest, "fromRevision" | "policy">;
 
+/** The newest change of which an event has arrived. */
+type Newest = Pick<WatchRequest, "seenRevision" | "timeline">;
+
 /** What was last delivered of a secret. */
 interface Sight {
+  readonly version: number;
+  readonly createTime: number | undefined;
   /** Two events with the same mark have the same content. */
   readonly mark: string;
   /** Whether it was delivered before a snapshot that is not complete yet. */
@@ -13,6 +18,7 @@ interface Sight {
 }
 
 const BEGINNING: Bookmark = { fromRevision: 0, policy: "" };
+const NOTHING_SEEN: Newest = { seenRevision: 0, timeline: "" };
 
 /**
  * What a watch has delivered, across its streams. It turns the messages of a stream into events: it leaves out what was
@@ -21,15 +27,25 @@ const BEGINNING: Bookmark = { fromRevision: 0, policy: "" };
  */
 export class WatchView {
   readonly #known = new Map<string, Sight>();
+  readonly #onReplaced: (path: string) => void;
   #bookmark = BEGINNING;
+  #newest = NOTHING_SEEN;
   /** Whether SYNCED has arrived on this stream, and no RESYNC since then. */
   #isSynced = false;
 
+  /**
+   * `onReplaced` is called when the versions of a secret are no longer those that were delivered: its numbers name other
+   * versions, because the store was replaced by an older copy.
+   */
+  constructor(onReplaced: (path: string) => void) {
+    this.#onReplaced = onReplaced;
+  }
+
   /** Begins a stream. Returns from where it has to continue. */
-  begin(): Bookmark {
+  begin(): Bookmark & Newest {
     this.#isSynced = false;
     if (this.#bookmark.fromRevision === 0) this.#startOver();
-    return this.#bookmark;
+    return { ...this.#bookmark, ...this.#newest };
   }
 
   /** Whether everything up to some revision was received on the current stream. */
@@ -48,7 +64,8 @@ export class WatchView {
   }
 
   /** The events for a message. */
-  take({ revision, event }: WatchResponse): readonly SecretEvent[] {
+  take({ revision, event, timeline }: WatchResponse): readonly SecretEvent[] {
+    if (revision > this.#newest.seenRevision) this.#newest = { seenRevision: revision, timeline };
     switch (event?.kind) {
       case "secret":
         return this.#see(event.value, revision);
@@ -64,7 +81,7 @@ export class WatchView {
         return [...this.#sweep(), { kind: "synced", revision, readable, requested }];
       }
       case "heartbeat":
-        if (this.#isSynced) this.#advance({ fromRevision: revision, policy: event.value.policy });
+        if (this.#isSynced) this.#advance({ fromRevision: revision, ...event.value });
         return [{ kind: "heartbeat", revision }];
       case undefined:
         return [];
@@ -74,6 +91,7 @@ export class WatchView {
   /** Until the snapshot is complete, a stream that ends is followed by one that begins with 0. */
   #startOver(): void {
     this.#bookmark = BEGINNING;
+    this.#newest = NOTHING_SEEN;
     for (const sight of this.#known.values()) sight.isStale = true;
   }
 
@@ -87,8 +105,11 @@ export class WatchView {
     if (secret.purged) return this.#lose(path, "purged");
     const seen = secretSeen(secret, revision);
     const mark = markOf(seen);
-    const isNew = this.#known.get(path)?.mark !== mark;
-    this.#known.set(path, { mark, isStale: false });
+    const before = this.#known.get(path);
+    const isNew = before?.mark !== mark;
+    const { version, createTime } = seen;
+    if (before !== undefined && version <= before.version && createTime !== before.createTime) this.#onReplaced(path);
+    this.#known.set(path, { mark, version, createTime, isStale: false });
     if (isNew) return [seen];
     seen.content?.dispose();
     return [];

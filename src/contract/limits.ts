@@ -80,6 +80,9 @@ export const MAX_REPORTED_PATHS = 10_000;
 /** The maximum number of these paths in all watches of a SPIFFE ID together. They take about 30 MB of memory. */
 export const MAX_REPORTED_PATHS_OF_CALLER = 250_000;
 
+/** The maximum number of these paths in all watches of the server together. They take about 120 MB of memory. */
+export const MAX_REPORTED_PATHS_OF_ALL = 1_000_000;
+
 /** The maximum length of the instance in a Report. */
 export const MAX_INSTANCE_BYTES = 253;
 

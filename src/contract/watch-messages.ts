@@ -14,6 +14,10 @@ export interface WatchRequest {
   readonly withValues: boolean;
   /** The policy of the last SYNCED or heartbeat; empty if unknown. */
   readonly policy: string;
+  /** The timeline of `seenRevision`; empty if unknown. */
+  readonly timeline: string;
+  /** The highest revision of all events since the last RESYNC or snapshot; 0 stands for `fromRevision`. */
+  readonly seenRevision: number;
 }
 
 /** WatchRequest on the wire. */
@@ -24,6 +28,8 @@ export const watchRequest = message<WatchRequest>(
     fromRevision: uint64(3, "from_revision"),
     withValues: bool(4, "with_values"),
     policy: string(5, "policy"),
+    timeline: string(6, "timeline"),
+    seenRevision: uint64(7, "seen_revision"),
   },
   MAX_REQUEST_FIELDS,
 );
@@ -122,6 +128,8 @@ export interface WatchResponse {
   readonly revision: number;
   /** Undefined if a newer server sends an event of another kind. */
   readonly event: WatchReport | undefined;
+  /** The timeline of the revision; empty in RESYNC. */
+  readonly timeline: string;
 }
 
 /** WatchResponse on the wire. */
@@ -134,4 +142,5 @@ export const watchResponse = message<WatchResponse>({
     resync: [5, watchResync],
     revoked: [6, watchRevoked],
   }),
+  timeline: string(7, "timeline"),
 });

@@ -23,6 +23,11 @@ export interface AnswerableCall {
    * holds `bytes` of the caller's budget. Throws BUDGET_EXCEEDED.
    */
   beginStream(listener: MessageListener, bytes: number): MessageStream;
+  /**
+   * Keeps what the call holds of its caller's budget until the returned function is called, also if the caller cancels the
+   * call or its deadline passes: the work for it continues, and the memory for its request is still used.
+   */
+  retainBudget(): () => void;
   /** Sends an error. */
   fail(failure: unknown): void;
   /** Overwrites the bytes of the request, after it has been decoded into copies. */

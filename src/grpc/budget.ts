@@ -188,6 +188,7 @@ export class Lease {
   readonly #budget: Budget;
   readonly #held = { bytes: 0, unread: 0, calls: 0 };
   #isReleased = false;
+  #isRetained = false;
 
   constructor(budget: Budget) {
     this.#budget = budget;
@@ -258,14 +259,31 @@ export class Lease {
    */
   discard(): void {
     this.#budget.forget(this);
+    if (this.#isRetained) return;
     this.#return("bytes");
     this.#return("unread");
   }
 
-  /** Gives back everything that the call holds, because the call is over. */
+  /**
+   * Keeps what the call holds until the returned function is called, also if the call is over before. Otherwise a caller
+   * could cancel each of its Puts while the disk stalls, and fill the memory with their contents.
+   */
+  retain(): () => void {
+    this.#isRetained = true;
+    return () => {
+      this.#isRetained = false;
+      if (this.#isReleased) this.#returnAll();
+    };
+  }
+
+  /** Gives back everything that the call holds, because the call is over; if it is retained, later. */
   release(): void {
     this.#isReleased = true;
     this.#budget.forget(this);
+    if (!this.#isRetained) this.#returnAll();
+  }
+
+  #returnAll(): void {
     for (const resource of RESOURCES) this.#return(resource);
     this.#budget.closed();
   }

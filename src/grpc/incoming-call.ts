@@ -1,21 +1,15 @@
 import { status as Code } from "@grpc/grpc-js";
 import { leadingStringSoFar } from "../contract/leading-string.ts";
 import { DEFAULT_DEADLINE_MS, MAX_RECEIVE_BYTES } from "../contract/limits.ts";
-import {
-  type CofferError,
-  budgetExceeded,
-  deadlineExceeded,
-  malformedRequest,
-  requestIncomplete,
-} from "../domain/errors.ts";
+import { type CofferError, deadlineExceeded, malformedRequest, requestIncomplete } from "../domain/errors.ts";
 import type { Connection } from "../admission/connection.ts";
 import { type CallStatus, answerMessage, answerStatus, cancelUnread } from "./answer-stream.ts";
 import type { Arrival, CallEnvironment } from "./arrival.ts";
 import type { AnswerableCall } from "./authorized-route.ts";
 import type { Lease } from "./budget.ts";
-import type { Resource } from "./budget-memory.ts";
 import { PREFIX_BYTES } from "./framing.ts";
 import { MessageStream, type MessageListener } from "./message-stream.ts";
+import { overBudget } from "./over-budget.ts";
 import { TimedItem } from "./overdue.ts";
 import { COMPRESSED_MESSAGE, EXPIRED, TOO_LONG } from "./refused-request.ts";
 import { RequestBytes } from "./request-bytes.ts";
@@ -23,9 +17,6 @@ import { codeOf, toCofferError, toStatus } from "./status.ts";
 
 /** The longest time from a request's headers to its end, in milliseconds. */
 export const REQUEST_MS = 30_000;
-
-/** The delay after which a caller may retry a call that exceeded its budget, in milliseconds. */
-export const RETRY_MS = 1000;
 
 /**
  * - reading: the start of the request, as much as authorization needs.
@@ -107,7 +98,7 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
 
   /** No time limit applies to the answer except that of the caller. */
   beginStream(listener: MessageListener, bytes: number): MessageStream {
-    if (!this.#lease.fits("bytes", bytes)) throw this.#overBudget("bytes");
+    if (!this.#lease.fits("bytes", bytes)) throw overBudget(this.#lease, "bytes");
     const { stream, openCalls } = this.#arrival;
     this.#lease.hold("bytes", bytes);
     this.#messages = new MessageStream(stream, this.#lease, listener);
@@ -115,6 +106,10 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
     this.#streamingSince = this.#environment.timers.elapsed();
     openCalls.enter(this);
     return this.#messages;
+  }
+
+  retainBudget(): () => void {
+    return this.#lease.retain();
   }
 
   fail(failure: unknown): void {
@@ -132,7 +127,7 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
    */
   expire(): void {
     if (this.#state === "streaming") return;
-    if (this.#state === "waiting") this.fail(this.#overBudget("bytes"));
+    if (this.#state === "waiting") this.fail(overBudget(this.#lease, "bytes"));
     else if (this.#state === "reading" || this.#state === "collecting") this.fail(requestIncomplete(REQUEST_MS));
     else if (this.#arrival.timeoutMs === undefined) this.fail(deadlineExceeded(DEFAULT_DEADLINE_MS));
   }
@@ -206,7 +201,7 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
       this.#collect();
     };
     if (this.#lease.request(length, granted)) return;
-    if (!this.#holdUnread()) this.fail(this.#overBudget("unread"));
+    if (!this.#holdUnread()) this.fail(overBudget(this.#lease, "unread"));
   }
 
   /** Answers when the caller has ended its request: a message, and nothing after it. */
@@ -226,7 +221,7 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
   #readOn(): void {
     if (this.#hasEnded) this.fail(malformedRequest("it ends before its message is complete"));
     else if (this.#holdUnread()) this.#awaitMore();
-    else this.fail(this.#overBudget("unread"));
+    else this.fail(overBudget(this.#lease, "unread"));
   }
 
   #awaitMore(): void {
@@ -268,10 +263,6 @@ export class IncomingCall extends TimedItem implements AnswerableCall {
     const fits = this.#lease.fits("unread", 1);
     if (fits) this.#lease.hold("unread", 1);
     return fits;
-  }
-
-  #overBudget(resource: Resource): CofferError {
-    return budgetExceeded(resource, this.#lease.limitOf(resource), RETRY_MS);
   }
 
   #reject(status: CallStatus, error?: CofferError): void {

@@ -1,14 +1,15 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { status as Code } from "@grpc/grpc-js";
-import { type CofferError, budgetExceeded, shuttingDown, svidExpired } from "../domain/errors.ts";
+import { type CofferError, shuttingDown, svidExpired } from "../domain/errors.ts";
 import { type CallStatus, answerStatus, boundHeaders } from "./answer-stream.ts";
 import type { AuthorizedRoute } from "./authorized-route.ts";
 import type { Lease } from "./budget.ts";
 import { EarlyAnswers } from "./early-answers.ts";
 import { type GrpcTimeout, readTimeout } from "./grpc-timeout.ts";
 import type { CallEnvironment } from "./arrival.ts";
-import { IncomingCall, REQUEST_MS, RETRY_MS } from "./incoming-call.ts";
+import { IncomingCall, REQUEST_MS } from "./incoming-call.ts";
 import { OpenCall, type OpenRoute } from "./open-call.ts";
+import { overBudget } from "./over-budget.ts";
 import { Overdue } from "./overdue.ts";
 import type { Session } from "./session.ts";
 import { toStatus } from "./status.ts";
@@ -113,7 +114,7 @@ export class IncomingCalls {
     const timeout = readTimeout(headers["grpc-timeout"]);
     const refusal = this.#refusal(session, headers, timeout);
     const lease = refusal === undefined ? session.budget.open() : undefined;
-    if (lease === undefined) this.#refuse(opened, route, refusal ?? refusedBy(callsExceeded(session)));
+    if (lease === undefined) this.#refuse(opened, route, refusal ?? refusedBy(overBudget(session.budget, "calls")));
     else if (route.kind === "open") this.#beginOpen(opened, route, lease, timeout);
     else this.#begin(opened, route, lease, timeout);
   }
@@ -184,8 +185,4 @@ function isIdentity(encoding: string | string[] | undefined): boolean {
 
 function refusedBy(error: CofferError): Refusal {
   return { status: toStatus(error), error };
-}
-
-function callsExceeded({ budget }: Session): CofferError {
-  return budgetExceeded("calls", budget.limitOf("calls"), RETRY_MS);
 }

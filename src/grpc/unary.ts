@@ -101,7 +101,7 @@ function handle<Request, Response, Permit>(
   };
   try {
     const response = method.handle(permit, request, () => call.isOver);
-    if (response instanceof Promise) response.then(succeeded, failed);
+    if (response instanceof Promise) void response.then(succeeded, failed).finally(call.retainBudget());
     else succeeded(response);
   } catch (error) {
     failed(error);

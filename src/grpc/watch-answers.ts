@@ -4,21 +4,25 @@ import { STATES, split } from "./secret-answers.ts";
 
 /** The message of an event. */
 export function watchResponse(event: WatchEvent): wire.WatchResponse {
+  if (event.kind === "resync") return { revision: 0, event: { kind: "resync", value: {} }, timeline: "" };
+  const { revision, timeline } = event;
+  return { revision, event: reportOf(event), timeline };
+}
+
+function reportOf(event: Exclude<WatchEvent, { readonly kind: "resync" }>): wire.WatchReport {
   switch (event.kind) {
     case "secret":
-      return { revision: event.revision, event: { kind: "secret", value: secret(event) } };
+      return { kind: "secret", value: secret(event) };
     case "purged":
-      return { revision: event.revision, event: { kind: "secret", value: purged(event) } };
+      return { kind: "secret", value: purged(event) };
     case "revoked":
-      return { revision: event.revision, event: { kind: "revoked", value: { path: event.path } } };
-    case "resync":
-      return { revision: 0, event: { kind: "resync", value: {} } };
+      return { kind: "revoked", value: { path: event.path } };
     case "synced": {
-      const { revision, readable, requested, watchId, policy } = event;
-      return { revision, event: { kind: "synced", value: { readable, requested, watchId, policy } } };
+      const { readable, requested, watchId, policy } = event;
+      return { kind: "synced", value: { readable, requested, watchId, policy } };
     }
     case "heartbeat":
-      return { revision: event.revision, event: { kind: "heartbeat", value: { policy: event.policy } } };
+      return { kind: "heartbeat", value: { policy: event.policy } };
   }
 }
 

@@ -3,6 +3,7 @@ import * as wire from "../contract/messages.ts";
 import { invalidField, limitExceeded } from "../domain/errors.ts";
 import { parsePathPrefix, parseSecretPath } from "../domain/secret-path.ts";
 import type { Connection } from "../admission/connection.ts";
+import type { Bookmark } from "../watch/bookmark.ts";
 import type { WatchEvent } from "../watch/watch-event.ts";
 import type { Watch, WatchHub } from "../watch/watch-hub.ts";
 import { WatchScope } from "../watch/watch-scope.ts";
@@ -61,8 +62,7 @@ function begin({ watches, counts }: WatchMethod, call: AnswerableCall, request: 
     watch?.end();
     counts.watches = watches.count;
   };
-  const { paths, prefixes } = request.scope;
-  const bytes = (paths.length + prefixes.length) * WATCHED_BYTES;
+  const bytes = request.scope.requested * WATCHED_BYTES;
   watch = watches.begin(call.caller, request, (wake) => {
     const stream = call.beginStream({ onSpace: wake, onOver: end }, bytes);
     return {
@@ -92,7 +92,14 @@ function framed(event: WatchEvent): Buffer {
   return bytes;
 }
 
-function requestOf({ paths, prefixes, fromRevision, withValues, policy }: wire.WatchRequest): RequestedWatch {
+/** From where a request continues. */
+export function bookmarkOf({ fromRevision, policy, timeline, seenRevision }: WatchBeginning): Bookmark {
+  return { revision: fromRevision, policy, seen: { revision: Math.max(fromRevision, seenRevision), timeline } };
+}
+
+type WatchBeginning = Pick<wire.WatchRequest, "fromRevision" | "policy" | "timeline" | "seenRevision">;
+
+function requestOf({ paths, prefixes, withValues, ...from }: wire.WatchRequest): RequestedWatch {
   const requested = paths.length + prefixes.length;
   if (requested === 0) throw invalidField("paths", "is empty, and so is prefixes");
   if (requested > MAX_WATCHED)
@@ -101,5 +108,5 @@ function requestOf({ paths, prefixes, fromRevision, withValues, policy }: wire.W
     paths.map((path, index) => parseSecretPath(path, `paths[${index}]`)),
     prefixes.map((prefix, index) => parsePathPrefix(prefix, `prefixes[${index}]`)),
   );
-  return { scope, withValues, fromRevision, policy };
+  return { scope, withValues, from: bookmarkOf(from) };
 }

@@ -24,6 +24,9 @@ const BYTES_PER_REQUEST = 128;
 /** The bytes that the smallest change writes: a Put of a small content, which changes one row. */
 export const MINIMUM_BYTES_WRITTEN = 2 * (BYTES_PER_COMMIT + BYTES_PER_ROW);
 
+/** The bytes that the row of a timeline writes, and the removal of the oldest one. */
+export const TIMELINE_BYTES_WRITTEN = 2 * BYTES_PER_ROW;
+
 /** The bytes that a migration of the tables writes: the pages of the new tables and of the schema. */
 export const UPGRADE_BYTES_WRITTEN = 2 * 24 * PAGE_BYTES;
 

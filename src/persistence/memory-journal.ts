@@ -1,12 +1,22 @@
 import type { CommitOutcome, CommittedEntry, Journal, JournalEntry } from "../store/journal.ts";
+import { type RandomFill, secureRandom } from "../sealing/random.ts";
 import type { Revision } from "../store/revision.ts";
+import type { TimelineId } from "../store/timelines.ts";
 import { assignRevisions } from "./assigned-revisions.ts";
+import { newTimeline, textOf } from "./timeline-rows.ts";
 
 /** A journal that stores nothing: all secrets are lost when the process ends. For tests, and for `--store memory`. */
 export class MemoryJournal implements Journal {
+  readonly #timeline: TimelineId;
   #lastRevision: Revision = 0;
 
-  async *load(): AsyncGenerator<readonly CommittedEntry[]> {}
+  constructor(random: RandomFill = secureRandom) {
+    this.#timeline = textOf(newTimeline(random));
+  }
+
+  async *load(): AsyncGenerator<readonly CommittedEntry[]> {
+    yield [{ revision: 0, changes: [], requests: undefined, timeline: this.#timeline }];
+  }
 
   commit(group: readonly JournalEntry[]): Promise<CommitOutcome> {
     const revisions = assignRevisions(group, this.#lastRevision).map(({ revision }) => revision);

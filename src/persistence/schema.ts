@@ -27,6 +27,9 @@ export const APPLICATION_ID = 0x434f4652;
  * has this revision. Without this row, a restart would then assign the revision again.
  *
  * log_mark: binds a log to the database (log-mark.ts).
+ *
+ * timelines: one row for each run of the server that has committed, with the revision of its first commit. The oldest ones
+ * are removed (timeline-rows.ts).
  */
 const STEPS: readonly string[] = [
   `CREATE TABLE identity (
@@ -95,7 +98,14 @@ const STEPS: readonly string[] = [
      only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
      revision INTEGER NOT NULL
    ) STRICT;`,
+  `CREATE TABLE timelines (
+     first_revision INTEGER PRIMARY KEY CHECK (first_revision >= 0),
+     timeline_id BLOB NOT NULL CHECK (length(timeline_id) = 16)
+   ) STRICT;`,
 ];
+
+/** The number of steps after which a store has timelines. */
+const TIMELINES_STEP = 4;
 
 /** The number of steps after which a store has the tables of the life of a secret: states, settings, requests. */
 const STATES_STEP = 3;
@@ -109,6 +119,7 @@ export function createSchema(db: Database.Database, create: () => void): void {
     takeSteps(db, 0);
     create();
     writeFirstMark(db);
+    writeFirstTimeline(db);
   }).immediate();
 }
 
@@ -125,11 +136,17 @@ export function hasDeletionsOnly(db: Database.Database): boolean {
   return numberOf(db, "user_version") < STATES_STEP;
 }
 
+/** Whether the database has the table of timelines. */
+export function hasTimelines(db: Database.Database): boolean {
+  return numberOf(db, "user_version") >= TIMELINES_STEP;
+}
+
 /** Migrates the tables of an older release to this release's. Call it within a transaction. */
 export function upgrade(db: Database.Database): void {
   const version = numberOf(db, "user_version");
   takeSteps(db, version);
   if (version < MARK_STEP) writeFirstMark(db);
+  if (version < TIMELINES_STEP) writeFirstTimeline(db);
 }
 
 /**
@@ -148,6 +165,11 @@ export function checkSchema(db: Database.Database, file: string): void {
     throw new StoreRefused("newer schema", `${message}, this release knows up to ${STEPS.length}; upgrade Coffer`);
   }
   checkTables(db, version, file);
+}
+
+/** Writes the timeline of the revisions before the first one of a run. Its id is that of the store. */
+function writeFirstTimeline(db: Database.Database): void {
+  db.exec("INSERT INTO timelines (first_revision, timeline_id) SELECT 0, store_id FROM identity");
 }
 
 function takeSteps(db: Database.Database, from: number, to = STEPS.length): void {

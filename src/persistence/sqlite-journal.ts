@@ -9,11 +9,12 @@ import type {
   JournalEntry,
   CommitSpace,
 } from "../store/journal.ts";
+import { type RandomFill, secureRandom } from "../sealing/random.ts";
 import type { Revision } from "../store/revision.ts";
 import { truncateLog } from "./truncate-log.ts";
 import { assignRevisions } from "./assigned-revisions.ts";
 import { EntryRows } from "./entry-rows.ts";
-import { BytesWritten, MINIMUM_BYTES_WRITTEN, UPGRADE_BYTES_WRITTEN } from "./bytes-written.ts";
+import { BytesWritten, MINIMUM_BYTES_WRITTEN, TIMELINE_BYTES_WRITTEN, UPGRADE_BYTES_WRITTEN } from "./bytes-written.ts";
 import { type FreeBytes, freeBytesAround, isOutOfSpace, readOnlyReason } from "./free-space.ts";
 import { CommitMarks } from "./log-mark.ts";
 import { emptyLog, readLog } from "./log-reading.ts";
@@ -22,6 +23,7 @@ import { type OutOfSpace, DiskSpace } from "./disk-space.ts";
 import { isOlder, upgrade } from "./schema.ts";
 import { StoredEntries } from "./stored-entries.ts";
 import { lastRevision } from "./stored-tables.ts";
+import { OwnTimeline } from "./timeline-rows.ts";
 import { WriteAheadLog } from "./write-ahead-log.ts";
 
 /**
@@ -36,6 +38,7 @@ type State = { readonly kind: "open" } | { readonly kind: "ended"; readonly caus
 /** Writes to the tables of this release. */
 interface Writer {
   readonly marks: CommitMarks;
+  readonly timeline: OwnTimeline;
   readonly rows: EntryRows;
 }
 
@@ -46,6 +49,7 @@ interface Writer {
 export class SqliteJournal implements Journal {
   readonly #db: Database.Database;
   readonly #folder: string;
+  readonly #random: RandomFill;
   readonly #log: WriteAheadLog;
   readonly #begin: Database.Statement;
   readonly #commit: Database.Statement;
@@ -58,8 +62,14 @@ export class SqliteJournal implements Journal {
   #lastRevision: Revision;
   #state: State = { kind: "open" };
 
-  constructor(db: Database.Database, freeBytes: FreeBytes = freeBytesAround(dirname(db.name))) {
+  /** `random` chooses the id of the timeline. */
+  constructor(
+    db: Database.Database,
+    freeBytes: FreeBytes = freeBytesAround(dirname(db.name)),
+    random: RandomFill = secureRandom,
+  ) {
     this.#db = db;
+    this.#random = random;
     this.#folder = dirname(db.name);
     this.#space = new DiskSpace(db.name, freeBytes);
     this.#ownership = new Ownership(db.name);
@@ -69,7 +79,7 @@ export class SqliteJournal implements Journal {
     this.#commit = db.prepare("COMMIT");
     this.#lastRevision = lastRevision(db);
     this.#bytes = new BytesWritten(db);
-    this.#writer = isOlder(db) ? undefined : writerOf(db);
+    this.#writer = isOlder(db) ? undefined : writerOf(db, random);
   }
 
   async *load(): AsyncGenerator<readonly CommittedEntry[]> {
@@ -137,7 +147,7 @@ export class SqliteJournal implements Journal {
   #transact(group: readonly JournalEntry[]): CommitOutcome {
     let size = this.#leastBytes;
     try {
-      size = this.#bytes.of(group) + this.#upgradeBytes;
+      size = this.#bytes.of(group) + this.#firstBytes;
       const shortage = this.#shortage(size);
       if (shortage !== undefined) return rejected(shortage);
       this.#begin.run();
@@ -145,12 +155,16 @@ export class SqliteJournal implements Journal {
       const entries = assignRevisions(group, this.#lastRevision);
       writer.marks.write();
       writer.rows.write(entries);
+      const [first] = entries;
+      const timeline = first && writer.timeline.write(first.revision);
       this.#commit.run();
       this.#log.added(size);
       this.#writer = writer;
       writer.marks.committed();
+      if (timeline !== undefined) writer.timeline.committed();
       this.#lastRevision = entries.at(-1)?.revision ?? this.#lastRevision;
-      return { kind: "committed", revisions: entries.map(({ revision }) => revision) };
+      const revisions = entries.map(({ revision }) => revision);
+      return timeline === undefined ? { kind: "committed", revisions } : { kind: "committed", revisions, timeline };
     } catch (cause) {
       return this.#outcomeOf(cause, size);
     }
@@ -186,15 +200,17 @@ export class SqliteJournal implements Journal {
   /** Migrates a store of an older release, within its first transaction. */
   #upgraded(): Writer {
     upgrade(this.#db);
-    return writerOf(this.#db);
+    return writerOf(this.#db, this.#random);
   }
 
-  get #upgradeBytes(): number {
-    return this.#writer === undefined ? UPGRADE_BYTES_WRITTEN : 0;
+  /** The bytes that the first commit of this process writes in addition to its changes. */
+  get #firstBytes(): number {
+    if (this.#writer === undefined) return UPGRADE_BYTES_WRITTEN + TIMELINE_BYTES_WRITTEN;
+    return this.#writer.timeline.hasBegun ? 0 : TIMELINE_BYTES_WRITTEN;
   }
 
   get #leastBytes(): number {
-    return MINIMUM_BYTES_WRITTEN + this.#upgradeBytes;
+    return MINIMUM_BYTES_WRITTEN + this.#firstBytes;
   }
 
   /** The bytes of the smallest change, plus those of the checkpoint of the changes that are already in the log. */
@@ -225,8 +241,8 @@ export class SqliteJournal implements Journal {
   }
 }
 
-function writerOf(db: Database.Database): Writer {
-  return { marks: new CommitMarks(db), rows: new EntryRows(db) };
+function writerOf(db: Database.Database, random: RandomFill): Writer {
+  return { marks: new CommitMarks(db), timeline: new OwnTimeline(db, random), rows: new EntryRows(db) };
 }
 
 function unknown(cause: unknown): CommitOutcome {

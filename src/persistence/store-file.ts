@@ -60,7 +60,7 @@ function open({ data, rootKey, random = secureRandom, fileSystemType, freeBytes 
   const db = openDatabase(join(folder.store, DATABASE_NAME), content, freeBytes);
   try {
     const { storeId, sealer } = reading(db, db.name, () => content.open(db, db.name));
-    const journal = reading(db, db.name, () => new SqliteJournal(db, freeBytes));
+    const journal = reading(db, db.name, () => new SqliteJournal(db, freeBytes, random));
     return { journal, sealer, storeId, created: content.created, warnings: folder.warnings };
   } catch (error) {
     db.close();

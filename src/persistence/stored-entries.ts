@@ -8,7 +8,8 @@ import { reading } from "./store-checks.ts";
 import { StoredHistory } from "./stored-history.ts";
 import type { PutRow, StateRow, StoredRow } from "./stored-row.ts";
 import { StoreRefused } from "./store-refused.ts";
-import { PAGE_ROWS, countSecrets, cursorsOf, lastForgetting } from "./stored-tables.ts";
+import { PAGE_ROWS, countSecrets, cursorsOf, lastForgetting, lastRevision } from "./stored-tables.ts";
+import { storedTimelines } from "./timeline-rows.ts";
 import { requestOf, settingsOf } from "./stored-values.ts";
 import { stateOfCode } from "./version-state-codes.ts";
 
@@ -62,6 +63,17 @@ export class StoredEntries {
     const revision = this.#reading(() => lastForgetting(this.#db));
     // The last entry that removed tombstones or requests. Only its revision is known, not what it removed.
     if (revision > 0) yield [{ revision, changes: [], requests: undefined, forgotten: revision }];
+    yield this.#timelines();
+  }
+
+  /** The entry with which a timeline begins. Only its revision is known. */
+  #timelines(): readonly CommittedEntry[] {
+    const starts = this.#reading(() => storedTimelines(this.#db));
+    const last = this.#reading(() => lastRevision(this.#db));
+    const latest = starts.at(-1)?.first;
+    if (latest === undefined) throw this.#damaged(`${last} has no timeline`);
+    if (latest > last) throw this.#damaged(`${latest}, which begins a timeline, is not reached`);
+    return starts.map(({ first, id }) => ({ revision: first, changes: [], requests: undefined, timeline: id }));
   }
 
   *#rows(): Generator<StoredRow> {

@@ -20,13 +20,19 @@ export function unansweredMemory(): SharedArrayBuffer {
 
 /**
  * Passes changes on to another {@link Changes}. While `most` changes of the process are unanswered, it refuses all
- * others with QUEUE_FULL: they are not applied. A front counts and refuses its own changes, because the store thread
- * takes none from its ports while a commit blocks it.
+ * others with QUEUE_FULL: they are not applied. One caller may have at most half of what the others leave free, so that it
+ * can't fill the queue, and its changes are then refused too. A front counts and refuses its own changes, because the store
+ * thread takes none from its ports while a commit blocks it.
+ *
+ * Each front knows only its own changes of a caller. With N fronts, a caller with connections on all of them leaves at
+ * least one place in N + 1 free.
  */
 export class BoundedChanges implements Changes {
   readonly #changes: Changes;
   readonly #most: number;
   readonly #unanswered: Int32Array;
+  /** The number of unanswered changes of each caller on this front. */
+  readonly #byCaller = new Map<string, number>();
 
   /** `unanswered` is the {@link unansweredMemory} of the process. Default: memory of this thread alone. */
   constructor(changes: Changes, most: number, unanswered = unansweredMemory()) {
@@ -36,13 +42,30 @@ export class BoundedChanges implements Changes {
   }
 
   async change(command: ChangeCommand): Promise<ChangeResult> {
+    const { author } = command;
+    const all = Atomics.add(this.#unanswered, 0, 1);
+    const own = this.#byCaller.get(author) ?? 0;
+    this.#byCaller.set(author, own + 1);
     try {
-      if (Atomics.add(this.#unanswered, 0, 1) < this.#most) return await this.#changes.change(command);
+      if (this.#fits(all, own)) return await this.#changes.change(command);
       // The command ends here, so nothing else overwrites its plaintexts.
       overwritePlaintexts(command);
       throw queueFull(RETRY_MS);
     } finally {
       Atomics.sub(this.#unanswered, 0, 1);
+      this.#leave(author);
     }
+  }
+
+  /** Whether a change may wait, beside `all` others, `own` of which are of the same caller. */
+  #fits(all: number, own: number): boolean {
+    const free = this.#most - all;
+    return free > 0 && (own === 0 || own < Math.floor((free + own) / 2));
+  }
+
+  #leave(author: string): void {
+    const left = (this.#byCaller.get(author) ?? 0) - 1;
+    if (left > 0) this.#byCaller.set(author, left);
+    else this.#byCaller.delete(author);
   }
 }

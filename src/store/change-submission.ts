@@ -57,6 +57,10 @@ export class ChangeSubmission implements Submission<ChangeResult> {
     this.#waitsForErasure = command.operations.some(({ kind }) => kind === "destroy" || kind === "purge");
   }
 
+  get author(): string {
+    return this.#command.author;
+  }
+
   plan(draft: Draft): Plan<ChangeResult> {
     return this.#repetition(draft) ?? this.#firstTime(draft);
   }

@@ -1,13 +1,12 @@
 import { MAX_KEYS } from "../contract/limits.ts";
 import { Content } from "../domain/content.ts";
-import { invalidField, keyNotFound, limitExceeded } from "../domain/errors.ts";
+import { invalidField, limitExceeded } from "../domain/errors.ts";
 import type { SecretPath } from "../domain/secret-path.ts";
 import { type Planning, addVersion } from "./addition.ts";
 import type { CopyCommand, OperationResult, PatchCommand, PutCommand } from "./command.ts";
 import { decodeContent, encodeContent } from "./content-format.ts";
 import { expectReplaced, requireVersions } from "./expectation.ts";
 import { openVersion, readableVersion } from "./readable-version.ts";
-import type { Version } from "./secret.ts";
 
 const FIELDS = [
   ["text", "data"],
@@ -21,8 +20,8 @@ export function planPut(planning: Planning, { path, plaintext, expiry, expectedV
 }
 
 /**
- * Plans a Patch. Throws the errors of a Put and of a Get of the newest version; also KEY_NOT_FOUND if a key to remove
- * does not exist, and INVALID_FIELD or LIMIT_EXCEEDED if the content would become empty or too large.
+ * Plans a Patch. Throws the errors of a Put and of a Get of the newest version; also INVALID_FIELD or LIMIT_EXCEEDED if
+ * the content would become empty or too large.
  */
 export function planPatch(planning: Planning, command: PatchCommand): OperationResult {
   const { path, expectedVersion } = command;
@@ -33,7 +32,7 @@ export function planPatch(planning: Planning, command: PatchCommand): OperationR
   fork.spend(version.sealed.length);
   const old = openVersion(sealer, path, version, decodeContent);
   try {
-    const patched = patchedContent(old, version, command);
+    const patched = patchedContent(old, command);
     checkLimits(patched, planning.maxContentBytes);
     return addCopy(planning, path, encodeContent(patched));
   } finally {
@@ -65,10 +64,13 @@ function addCopy(planning: Planning, path: SecretPath, plaintext: Buffer): Opera
   }
 }
 
-/** The content after a Patch. Its values are views into the old content and into the command. */
-function patchedContent(old: Content, { number }: Version, { path, plaintext, removed }: PatchCommand): Content {
+/**
+ * The content after a Patch. Its values are views into the old content and into the command. A key to remove that does not
+ * exist is ignored: an error would show a caller without read which keys the secret has.
+ */
+function patchedContent(old: Content, { plaintext, removed }: PatchCommand): Content {
   const entries = new Map(old.entries().map((entry) => [entry.key, entry]));
-  for (const key of removed) if (!entries.delete(key)) throw keyNotFound(path, number, key);
+  for (const key of removed) entries.delete(key);
   for (const entry of decodeContent(plaintext).entries()) entries.set(entry.key, entry);
   return Content.unchecked([...entries.values()]);
 }

@@ -2,12 +2,13 @@ import { contention, diskFull, erasureUnknown, outcomeUnknown, shuttingDown } fr
 import type { Timers } from "../domain/timers.ts";
 import { erases } from "./apply-change.ts";
 import { Draft, overwriteSealed } from "./draft.ts";
+import { FairQueue } from "./fair-queue.ts";
 import type { CommitOutcome, CommittedEntry, Journal, JournalEntry } from "./journal.ts";
 import type { Revision } from "./revision.ts";
 import type { StoreClock } from "./store-clock.ts";
 import type { StoreState } from "./store-state.ts";
 import type { Submission } from "./submission.ts";
-import { type Verdict, type Waiting, entriesOf, validate } from "./verdicts.ts";
+import { type Verdict, type Waiting, entriesOf, takeGroup, validateAgain } from "./verdicts.ts";
 
 // How many times a group is validated while other replicas commit first, before it fails with CONTENTION.
 const MAX_ATTEMPTS = 8;
@@ -47,7 +48,8 @@ const NOTHING_TO_COMMIT: CommitOutcome = { kind: "committed", revisions: [] };
 
 /**
  * Turns commands into committed changes. The order is always: validate, commit, publish, answer. Only one group is in
- * progress at a time. Commands that arrive meanwhile are validated after it is published.
+ * progress at a time. Commands that arrive meanwhile are validated after it is published. The next group takes one command
+ * of each caller in turn.
  */
 export class GroupCommit {
   readonly #store: StoreState;
@@ -55,7 +57,7 @@ export class GroupCommit {
   readonly #observer: CommitObserver;
   readonly #timers: Timers;
   readonly #clock: StoreClock;
-  #queue: Waiting[] = [];
+  readonly #queue = new FairQueue<Waiting>();
   #state: State = "idle";
   /** Called when the queue is empty and nothing is being committed. */
   readonly #settled: (() => void)[] = [];
@@ -95,7 +97,8 @@ export class GroupCommit {
     }
     return new Promise<T>((resolve, reject) => {
       const since = this.#timers.elapsed();
-      this.#queue.push({ submission, since, resolve: resolve as (answer: unknown) => void, reject });
+      const waiting = { submission, since, resolve: resolve as (answer: unknown) => void, reject };
+      this.#queue.add(submission.author, waiting);
       if (this.#state === "running") return;
       this.#state = "running";
       this.#timers.afterTurn(() => void this.#run());
@@ -109,46 +112,49 @@ export class GroupCommit {
   }
 
   async #run(): Promise<void> {
-    while (this.#queue.length > 0) {
-      const group = this.#queue;
-      this.#queue = [];
-      const left = await this.#settle(group).catch((cause) => this.#fail(group, cause));
-      if (left === undefined || left.length === 0) continue;
-      this.#queue = [...left, ...this.#queue];
+    while (!this.#queue.isEmpty) {
+      const verdicts = this.#takeGroup();
+      await this.#settle(verdicts).catch((cause) => this.#fail(verdicts, cause));
       // Other work of this thread, such as reads, comes before the commands that wait for the next group.
-      await new Promise<void>((resolve) => this.#timers.afterTurn(resolve));
+      if (!this.#queue.isEmpty) await new Promise<void>((resolve) => this.#timers.afterTurn(resolve));
     }
     if (this.#state === "running") this.#state = "idle";
     for (const resolve of this.#settled.splice(0)) resolve();
   }
 
-  /** Answers the commands of a group. Returns those that exceed the work of one group and wait for the next. */
-  async #settle(group: readonly Waiting[]): Promise<readonly Waiting[]> {
+  #takeGroup(): readonly Verdict[] {
     const begun = this.#timers.elapsed();
+    const verdicts = takeGroup(this.#queue, this.#draft());
+    for (const { waiting } of verdicts) this.#observer.queued((begun - waiting.since) / 1000);
+    return verdicts;
+  }
+
+  #draft(): Draft {
+    return new Draft(this.#store.memory, this.#store.requests, this.#clock.now());
+  }
+
+  /** Commits a group, and answers its commands. */
+  async #settle(first: readonly Verdict[]): Promise<void> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const draft = new Draft(this.#store.memory, this.#store.requests, this.#clock.now());
-      const verdicts = validate(group, draft);
-      if (attempt === 0) for (const { waiting } of verdicts) this.#observer.queued((begun - waiting.since) / 1000);
-      const entries = entriesOf(verdicts);
-      const outcome = await this.#commit(entries);
+      const verdicts = attempt === 0 ? first : validateAgain(first, this.#draft());
+      const outcome = await this.#commit(entriesOf(verdicts));
       switch (outcome.kind) {
         case "committed":
           this.#erase(this.#answer(verdicts, outcome.revisions));
-          return group.slice(verdicts.length);
+          return;
         case "rejected":
           // Reject the whole group: a refusal, or a Delete that had nothing to do, can depend on a change that is now
           // lost. A command that depends on memory alone would not need the disk, but also gets DISK_FULL.
-          refuse(group, diskFull(outcome.shortage, outcome.cause));
-          return [];
+          refuse(waitingOf(first), diskFull(outcome.shortage, outcome.cause));
+          return;
         case "unknown":
-          this.#fail(group, outcome.cause);
-          return [];
+          this.#fail(first, outcome.cause);
+          return;
         case "stale":
           await this.#caughtUp(outcome.catchUpTo);
       }
     }
-    refuse(group, contention());
-    return [];
+    refuse(waitingOf(first), contention());
   }
 
   /** Commits the entries, then publishes them together with those that other replicas have committed. */
@@ -160,7 +166,7 @@ export class GroupCommit {
     const outcome = await this.#journal.commit(entries, this.#store.revision);
     if (outcome.kind === "unknown") return outcome;
     this.#fed = undefined;
-    const own = outcome.kind === "committed" ? withRevisions(entries, outcome.revisions) : [];
+    const own = outcome.kind === "committed" ? committedEntries(entries, outcome) : [];
     if (own.length > 0) this.#observer.committed((this.#timers.elapsed() - begun) / 1000, own.length);
     this.#publish([...own, ...fed].sort(byRevision));
     for (const { changes } of entries) overwriteSealed(changes);
@@ -219,11 +225,10 @@ export class GroupCommit {
     this.#erasing.add(done);
   }
 
-  #fail(group: readonly Waiting[], cause: unknown): void {
+  #fail(group: readonly Verdict[], cause: unknown): void {
     this.#state = "failed";
-    refuse(group, outcomeUnknown(cause));
-    refuse(this.#queue, shuttingDown());
-    this.#queue = [];
+    refuse(waitingOf(group), outcomeUnknown(cause));
+    refuse(this.#queue.clear(), shuttingDown());
     this.#observer.failed(cause);
   }
 
@@ -245,8 +250,14 @@ export class GroupCommit {
   }
 }
 
-function withRevisions(entries: readonly JournalEntry[], revisions: readonly Revision[]): CommittedEntry[] {
-  return entries.map(({ changes, requests }, i) => ({ changes, requests, revision: revisionAt(revisions, i) }));
+function committedEntries(
+  entries: readonly JournalEntry[],
+  { revisions, timeline }: CommitOutcome & { kind: "committed" },
+): CommittedEntry[] {
+  return entries.map(({ changes, requests }, i) => {
+    const entry = { changes, requests, revision: revisionAt(revisions, i) };
+    return i === 0 && timeline !== undefined ? { ...entry, timeline } : entry;
+  });
 }
 
 /** A journal assigns one revision to each entry of a group. */
@@ -258,6 +269,10 @@ function revisionAt(revisions: readonly Revision[], index: number): Revision {
 
 function byRevision(left: CommittedEntry, right: CommittedEntry): number {
   return left.revision - right.revision;
+}
+
+function waitingOf(group: readonly Verdict[]): Waiting[] {
+  return group.map(({ waiting }) => waiting);
 }
 
 function refuse(group: readonly Waiting[], error: unknown): void {

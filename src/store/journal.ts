@@ -1,6 +1,7 @@
 import type { Change } from "./change.ts";
 import type { OperationResult } from "./command.ts";
 import type { Revision } from "./revision.ts";
+import type { TimelineId } from "./timelines.ts";
 
 /** All changes of one command. They become durable together and share one revision. */
 export interface JournalEntry<Sealed = Buffer> {
@@ -40,18 +41,21 @@ export interface CommittedEntry<Sealed = Buffer> extends JournalEntry<Sealed> {
    * has it.
    */
   readonly forgotten?: Revision;
+  /** The timeline that begins with this entry. */
+  readonly timeline?: TimelineId | undefined;
 }
 
 /**
  * The outcome of the commit of a group.
- * - committed: all entries are durable. `revisions` has one revision for each, ascending.
+ * - committed: all entries are durable. `revisions` has one revision for each, ascending. `timeline` is the
+ *   timeline that begins with the first entry; undefined if none does.
  * - stale: no entry is applied, because other replicas changed the store after `validatedAt`. Wait until the journal
  *   has delivered the revision `catchUpTo` to the listener of `onFeed`.
  * - rejected: no entry is applied, because the disk is full. `cause` has details for the log.
  * - unknown: the entries may or may not be on disk. This process must not publish or write anything more.
  */
 export type CommitOutcome =
-  | { readonly kind: "committed"; readonly revisions: readonly Revision[] }
+  | { readonly kind: "committed"; readonly revisions: readonly Revision[]; readonly timeline?: TimelineId }
   | { readonly kind: "stale"; readonly catchUpTo: Revision }
   | { readonly kind: "rejected"; readonly cause: unknown; readonly shortage: Shortage }
   | { readonly kind: "unknown"; readonly cause: unknown };

@@ -7,6 +7,7 @@ import { PathIndex } from "./path-index.ts";
 import type { SealedContents } from "./sealed-contents.ts";
 import { type Stored, type StoredSecret, type Version, namedVersions } from "./secret.ts";
 import { AUTHOR_OVERHEAD, memoryBytes } from "./stored-size.ts";
+import { type TimelineId, Timelines } from "./timelines.ts";
 
 /** The number of secrets and versions in the store, and its size. */
 export interface StoreTotals {
@@ -24,7 +25,7 @@ export type ReadableMemory = Pick<Memory, "get" | "atOrAfter" | "totals" | "revi
 /** What watchers use of {@link Memory}. */
 export type WatchableMemory = Pick<
   Memory,
-  "get" | "atOrAfter" | "tombstoneAtOrAfter" | "revision" | "forgotten" | "onPublished"
+  "get" | "atOrAfter" | "tombstoneAtOrAfter" | "revision" | "forgotten" | "timelineAt" | "onPublished"
 >;
 
 /** Called with entries that were just published, in revision order. */
@@ -42,6 +43,7 @@ export class Memory<Sealed extends Measured = Buffer> {
   readonly #authors = new Map<string, string>();
   #revision: Revision = 0;
   #forgotten: Revision = 0;
+  readonly #timelines = new Timelines();
   #onPublished: PublishedListener = () => {};
   #lastTime = 0;
   #secrets = 0;
@@ -65,6 +67,11 @@ export class Memory<Sealed extends Measured = Buffer> {
   /** No tombstone of a purge after this revision was forgotten. */
   get forgotten(): Revision {
     return this.#forgotten;
+  }
+
+  /** See {@link Timelines.at}. */
+  timelineAt(revision: Revision): TimelineId | undefined {
+    return this.#timelines.at(revision);
   }
 
   /** The time of the latest change, in milliseconds. No later change gets an earlier time. */
@@ -109,7 +116,10 @@ export class Memory<Sealed extends Measured = Buffer> {
    */
   publish(entries: readonly CommittedEntry<Sealed>[]): void {
     const later = entries.filter(({ revision }) => revision > this.#revision);
-    for (const { forgotten = 0 } of entries) this.#forgotten = Math.max(this.#forgotten, forgotten);
+    for (const { revision, forgotten = 0, timeline } of entries) {
+      this.#forgotten = Math.max(this.#forgotten, forgotten);
+      if (timeline !== undefined) this.#timelines.begin({ first: revision, id: timeline });
+    }
     for (const { revision, changes } of later) {
       for (const change of changes) {
         this.#apply(change, revision);

@@ -8,6 +8,8 @@ import type { ReadableMemory } from "./memory.ts";
  * is called again with another draft if another replica committed first.
  */
 export interface Submission<T> {
+  /** The SPIFFE ID of the caller; empty if the server makes the change. */
+  readonly author: string;
   plan(draft: Draft): Plan<T>;
   /** The command is answered and will not be planned again. Overwrites the secret values that it contains. */
   end(): void;

@@ -8,6 +8,7 @@ import type { Plan, Submission } from "./submission.ts";
 
 /** The changes that the server makes because time has passed. */
 export class Sweep implements Submission<void> {
+  readonly author = "";
   readonly #due: DueChanges;
 
   constructor(due: DueChanges) {
@@ -15,7 +16,7 @@ export class Sweep implements Submission<void> {
   }
 
   plan(draft: Draft): Plan<void> {
-    const fork = new Fork(draft, "");
+    const fork = new Fork(draft, this.author);
     for (const path of new Set(this.#due.versions.map((version) => version.path))) this.#expire(fork, path);
     for (const { path, revision } of this.#due.tombstones) {
       const stored = fork.get(path);

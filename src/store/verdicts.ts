@@ -1,4 +1,5 @@
 import type { Draft } from "./draft.ts";
+import type { FairQueue } from "./fair-queue.ts";
 import type { JournalEntry } from "./journal.ts";
 import type { Plan, Submission } from "./submission.ts";
 
@@ -7,7 +8,7 @@ import type { Plan, Submission } from "./submission.ts";
  * a few bytes can decrypt and seal megabytes, and thousands of them can wait. In one group, they would block the thread for
  * minutes, and fill the memory.
  */
-const MAX_GROUP_WORK = 4 * 1024 * 1024;
+const MAX_GROUP_WORK = 1024 * 1024;
 
 /** A command that waits for its answer. */
 export interface Waiting {
@@ -25,16 +26,22 @@ export type Verdict = { readonly waiting: Waiting } & (
 );
 
 /**
- * Validates commands in order of arrival, each against memory and the commands accepted before it. Returns fewer verdicts
- * than commands if their work reaches {@link MAX_GROUP_WORK}.
+ * Takes the commands of the next group from the queue, and validates each against memory and the commands accepted before
+ * it. The group ends when the queue is empty, or when its work reaches {@link MAX_GROUP_WORK}.
  */
-export function validate(group: readonly Waiting[], draft: Draft): Verdict[] {
+export function takeGroup(queue: FairQueue<Waiting>, draft: Draft): Verdict[] {
   const verdicts: Verdict[] = [];
-  for (const waiting of group) {
-    if (draft.work >= MAX_GROUP_WORK) break;
+  while (draft.work < MAX_GROUP_WORK) {
+    const waiting = queue.next();
+    if (waiting === undefined) break;
     verdicts.push(verdictOf(waiting, draft));
   }
   return verdicts;
+}
+
+/** Validates the commands of a group again, in the same order, because memory has changed. */
+export function validateAgain(verdicts: readonly Verdict[], draft: Draft): Verdict[] {
+  return verdicts.map(({ waiting }) => verdictOf(waiting, draft));
 }
 
 /** The entries of the accepted commands. */

@@ -14,9 +14,10 @@ export const REMOVED = -1;
  */
 export function encodeBatch(entries: readonly CommittedEntry<Location>[]): Columns {
   const writer = new ColumnWriter();
-  for (const { revision, changes, forgotten = 0 } of entries) {
+  for (const { revision, changes, forgotten = 0, timeline } of entries) {
     writer.number(revision);
     writer.number(forgotten);
+    writer.optionalText(timeline);
     writer.list(changes, writeChange);
   }
   return writer.end();
@@ -27,8 +28,8 @@ export function decodeBatch(batch: Columns): CommittedEntry<Location>[] {
   const reader = new ColumnReader(batch);
   const entries: CommittedEntry<Location>[] = [];
   while (!reader.isOver) {
-    const [revision, forgotten] = [reader.number(), reader.number()];
-    entries.push({ revision, changes: reader.list(readChange), requests: undefined, forgotten });
+    const [revision, forgotten, timeline] = [reader.number(), reader.number(), reader.optionalText()];
+    entries.push({ revision, changes: reader.list(readChange), requests: undefined, forgotten, timeline });
   }
   return entries;
 }

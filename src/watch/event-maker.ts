@@ -7,6 +7,7 @@ import type { WatchableMemory } from "../store/memory.ts";
 import { openVersion } from "../store/readable-version.ts";
 import { type StoredSecret, type Version, lastChange, newest, stateAt } from "../store/secret.ts";
 import type { StoreClock } from "../store/store-clock.ts";
+import { type TimelinePosition, positionOf } from "./bookmark.ts";
 import type { Position } from "./position.ts";
 import type { PurgedEvent, SecretStateEvent } from "./watch-event.ts";
 
@@ -40,22 +41,23 @@ export class EventMaker {
   ): PreparedEvent | undefined {
     const stored = this.#options.memory.get(path);
     if (stored === undefined || lastChange(stored).revision !== revision) return undefined;
-    if (stored.kind === "secret") return this.#ofSecret(stored, revision, withValues);
+    const position = positionOf(revision, this.#options.memory);
+    if (stored.kind === "secret") return this.#ofSecret(stored, position, withValues);
     const { lastVersion } = stored;
-    return { bytes: 0, make: () => ({ kind: "purged", path, revision, lastVersion }) };
+    return { bytes: 0, make: () => ({ kind: "purged", path, ...position, lastVersion }) };
   }
 
-  #ofSecret(secret: StoredSecret, revision: number, withValues: boolean): PreparedEvent {
+  #ofSecret(secret: StoredSecret, position: TimelinePosition, withValues: boolean): PreparedEvent {
     const { path } = secret;
     const version = newest(secret);
     if (version === undefined)
-      return { bytes: 0, make: () => ({ kind: "secret", path, revision, newest: undefined, content: undefined }) };
+      return { bytes: 0, make: () => ({ kind: "secret", path, ...position, newest: undefined, content: undefined }) };
     const state = version.expireTime === undefined ? version.state.kind : stateAt(version, this.#options.clock.now());
     const isOpened = withValues && state === "live";
     const content = () => (isOpened ? this.#open(path, version) : undefined);
     return {
       bytes: isOpened ? version.sealed.length : 0,
-      make: () => ({ kind: "secret", path, revision, newest: { version, state }, content: content() }),
+      make: () => ({ kind: "secret", path, ...position, newest: { version, state }, content: content() }),
     };
   }
 

@@ -1,4 +1,4 @@
-import { MAX_REPORTED_PATHS, MAX_REPORTED_PATHS_OF_CALLER } from "../contract/limits.ts";
+import { MAX_REPORTED_PATHS, MAX_REPORTED_PATHS_OF_ALL, MAX_REPORTED_PATHS_OF_CALLER } from "../contract/limits.ts";
 import type { Authorizer } from "../authorization/authorizer.ts";
 import type { PathScope } from "../authorization/path-scope.ts";
 import { invalidField, limitExceeded } from "../domain/errors.ts";
@@ -49,6 +49,8 @@ export class VersionsInUse implements OwnWatchRegistry {
   readonly #index = new WatcherIndex<ReportingWatch>();
   /** The number of reported paths in all watches of a SPIFFE ID. */
   readonly #reported = new Map<string, number>();
+  /** The number of reported paths in all watches. */
+  #reportedByAll = 0;
 
   constructor(options: VersionsInUseOptions) {
     this.#options = options;
@@ -129,10 +131,14 @@ export class VersionsInUse implements OwnWatchRegistry {
     const ofCaller = (this.#reported.get(caller) ?? 0) + 1;
     if (ofCaller > MAX_REPORTED_PATHS_OF_CALLER)
       throw limitExceeded("path", MAX_REPORTED_PATHS_OF_CALLER, "paths", ofCaller, "all watches of this SPIFFE ID");
+    const ofAll = this.#reportedByAll + 1;
+    if (ofAll > MAX_REPORTED_PATHS_OF_ALL)
+      throw limitExceeded("path", MAX_REPORTED_PATHS_OF_ALL, "paths", ofAll, "all watches of the server");
     this.#countReported(caller, 1);
   }
 
   #countReported(caller: string, change: number): void {
+    this.#reportedByAll += change;
     const count = (this.#reported.get(caller) ?? 0) + change;
     if (count === 0) this.#reported.delete(caller);
     else this.#reported.set(caller, count);

@@ -37,6 +37,11 @@ export class WatchScope {
     this.entries = entries;
   }
 
+  /** The number of paths and prefixes that the watch names, each counted once. */
+  get requested(): number {
+    return this.paths.length + this.prefixes.length;
+  }
+
   covers(path: string): boolean {
     return covers(this.entries[lastAtOrBefore(this.entries, path)], path);
   }

@@ -1,8 +1,8 @@
 import type { Authorizer } from "../authorization/authorizer.ts";
 import type { CofferError } from "../domain/errors.ts";
 import type { Principal } from "../spiffe/principal.ts";
-import type { Revision } from "../store/revision.ts";
 import type { WatchableMemory } from "../store/memory.ts";
+import type { Bookmark } from "./bookmark.ts";
 import type { EventMaker } from "./event-maker.ts";
 import type { HeldMemory } from "./pending-paths.ts";
 import type { WatchQuery } from "./sight.ts";
@@ -31,10 +31,7 @@ export interface WatchSink extends HeldMemory {
 
 /** What a watch begins with. */
 export interface RequestedWatch extends WatchQuery {
-  /** 0 for a snapshot. */
-  readonly fromRevision: Revision;
-  /** The fingerprint of the policy that the caller knows. If it is empty, it is not compared with the current one. */
-  readonly policy: string;
+  readonly from: Bookmark;
 }
 
 /** What a watcher needs. */

@@ -2,6 +2,7 @@ import { svidExpired } from "../domain/errors.ts";
 import type { SecretPath } from "../domain/secret-path.ts";
 import type { Revision } from "../store/revision.ts";
 import { lastChange } from "../store/secret.ts";
+import { POLICY_CHANGING, type TimelinePosition, canContinue, positionOf } from "./bookmark.ts";
 import { type EarlierSight, EarlierSights, MOST_EARLIER_SIGHTS } from "./earlier-sights.ts";
 import { PathScan } from "./path-scan.ts";
 import { PendingPaths } from "./pending-paths.ts";
@@ -10,7 +11,7 @@ import { CANDIDATE_BYTES, Reconciliation, UNKNOWN } from "./reconciliation.ts";
 import type { Stepwise } from "./rota.ts";
 import type { Candidate } from "./first-candidates.ts";
 import { Sight } from "./sight.ts";
-import { POLICY_CHANGING, type WatchEvent } from "./watch-event.ts";
+import type { WatchEvent } from "./watch-event.ts";
 import type { WatchScope } from "./watch-scope.ts";
 import type { WatcherOptions } from "./watcher-options.ts";
 
@@ -62,9 +63,7 @@ export class Watcher implements Stepwise {
     this.#pending = new PendingPaths(sink, limits);
     this.#sight = new Sight(authorizer(), caller.id, request);
     this.#sightSince = memory.revision;
-    const { fromRevision, policy } = request;
-    const isKnown = policy === "" || policy === this.#sight.fingerprint;
-    if (fromRevision === 0 || (isKnown && fromRevision >= memory.forgotten)) this.#walk(fromRevision);
+    if (canContinue(memory, request.from, this.#sight.fingerprint)) this.#walk(request.from.revision);
     else this.#resync();
   }
 
@@ -180,10 +179,10 @@ export class Watcher implements Stepwise {
   }
 
   #synced(revision: Revision): WatchEvent {
-    const { watchId, request } = this.#options;
     const { readable, fingerprint: policy } = this.#sight;
-    const { paths, prefixes } = request.scope;
-    return { kind: "synced", revision, readable, requested: paths.length + prefixes.length, watchId, policy };
+    const { requested } = this.scope;
+    const position = positionOf(revision, this.#options.memory);
+    return { kind: "synced", ...position, readable, requested, watchId: this.watchId, policy };
   }
 
   #resync(): void {
@@ -214,7 +213,7 @@ export class Watcher implements Stepwise {
     const event = candidate.isRevoked ? undefined : events.prepare(candidate, withValues);
     if (event !== undefined && !sink.fits(event.bytes)) return false;
     this.#outgoing = undefined;
-    if (candidate.isRevoked) sink.send({ kind: "revoked", path: candidate.path, revision: this.#complete });
+    if (candidate.isRevoked) sink.send({ kind: "revoked", path: candidate.path, ...this.#complete });
     else if (event !== undefined) sink.send(event.make());
     if (this.#task.kind !== "walk" && compare(candidate, this.#position) > 0) this.#position = candidate;
     this.#endCaughtUp();
@@ -291,10 +290,11 @@ export class Watcher implements Stepwise {
   }
 
   #heartbeat(policy: string): WatchEvent {
-    return { kind: "heartbeat", revision: this.#complete, policy };
+    return { kind: "heartbeat", ...this.#complete, policy };
   }
 
-  get #complete(): Revision {
-    return this.#isCaughtUp ? this.#options.memory.revision : completeRevision(this.#position);
+  get #complete(): TimelinePosition {
+    const { memory } = this.#options;
+    return positionOf(this.#isCaughtUp ? memory.revision : completeRevision(this.#position), memory);
   }
 }

@@ -1,4 +1,5 @@
 import { Client, type ClientOptions, credentials, Metadata, type StatusObject, status } from "@grpc/grpc-js";
+import type { Timers } from "../domain/timers.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { FETCH_X509_SVID } from "./x509-messages.ts";
 
@@ -33,30 +34,47 @@ const OPTIONS: ClientOptions = {
 const SECURITY_HEADER = { "workload.spiffe.io": "true" };
 
 /**
+ * How long a stream may stay without its first message, in milliseconds. The agent of SPIRE answers immediately, except that
+ * its Kubernetes attestor waits up to 30 seconds for the status of a new pod.
+ *
+ * grpc-js may never report the end of such a stream: if the peer resets it with NO_ERROR while the request is sent, node:http2
+ * before Node 26 does not close it. The source would wait while its SVID expires.
+ */
+const FIRST_MESSAGE_MS = 120_000;
+
+/**
  * Opens a FetchX509SVID stream (Workload API 5.2.1). It uses a new channel, which connects immediately: a channel that
  * failed before would first wait for its own back-off, in addition to that of the source. The returned function closes
  * the stream; the listener is not called after that.
  */
-export function openSvidStream(endpoint: Endpoint, listener: StreamListener): () => void {
+export function openSvidStream(
+  endpoint: Endpoint,
+  timers: Pick<Timers, "delay">,
+  listener: StreamListener,
+): () => void {
   const client = new Client(endpoint.target, credentials.createInsecure(), OPTIONS);
   const metadata = Metadata.fromHttp2Headers(SECURITY_HEADER);
   const call = client.makeServerStreamRequest(FETCH_X509_SVID, passBytes, passBytes, Buffer.alloc(0), metadata);
   let open = true;
   const close = () => {
     open = false;
+    stopWaiting();
     call.cancel();
     client.close();
   };
+  const end = (reason: StreamEnd) => {
+    if (!open) return;
+    close();
+    listener.onEnd(reason);
+  };
+  const stopWaiting = timers.delay(FIRST_MESSAGE_MS, () => end(unanswered(endpoint)));
   call.on("data", (bytes: Buffer) => {
+    stopWaiting();
     if (open) listener.onMessage(bytes);
   });
   // The "status" event reports the same, but an error event without a listener would end the process.
   call.on("error", () => {});
-  call.on("status", (end) => {
-    if (!open) return;
-    close();
-    listener.onEnd(describeEnd(end, endpoint));
-  });
+  call.on("status", (status) => end(describeEnd(status, endpoint)));
   return close;
 }
 
@@ -67,6 +85,10 @@ function passBytes(bytes: Buffer): Buffer {
 
 /** Workload Endpoint 6: these two codes mean that the request itself is wrong, so repeating it does not help. */
 const NOT_RETRYABLE: ReadonlySet<status> = new Set([status.INVALID_ARGUMENT, status.UNIMPLEMENTED]);
+
+function unanswered({ text }: Endpoint): StreamEnd {
+  return { kind: "lost", problem: `the Workload API at ${text} sent nothing for ${FIRST_MESSAGE_MS / 1000} seconds` };
+}
 
 function describeEnd({ code, details }: StatusObject, { text }: Endpoint): StreamEnd {
   const systemError = UNREACHABLE.exec(details)?.[1];

@@ -93,7 +93,7 @@ export class WorkloadApiSource extends FollowedSource {
   }
 
   #fetch(): void {
-    this.#stopFetching = openSvidStream(this.#options.endpoint, {
+    this.#stopFetching = openSvidStream(this.#options.endpoint, this.#options.timers, {
       onMessage: (bytes) => this.#judging(() => this.#receive(bytes)),
       onEnd: (end) => this.#onEnd(end),
     });

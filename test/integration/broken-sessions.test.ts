@@ -6,7 +6,7 @@ import { connect } from "node:tls";
 import { FrameFlag, FrameType, frame } from "../../bench/frame.ts";
 import { RequestTemplate, requestHeaders } from "../../bench/request.ts";
 import { BROKEN } from "../../bench/attack-frames.ts";
-import { OPENING } from "../../bench/connection.ts";
+import { OPENING } from "../../bench/link.ts";
 import { nextEvent } from "../support/next-event.ts";
 import { type ServerProcess, Site } from "../support/server-process.ts";
 

@@ -88,7 +88,7 @@ describe("Commit", () => {
     ["another version", (path) => put(path, "v", { expected_version: 7 }), "ABORTED", "VERSION_MISMATCH"],
     ["a secret that does not exist", (path) => ({ purge: { path: `${path}x` } }), "NOT_FOUND", "SECRET_NOT_FOUND"],
     ["a missing version", (path) => ({ destroy: { path, versions: [9] } }), "NOT_FOUND", "VERSION_NOT_FOUND"],
-    ["a missing key", (path) => ({ patch: { path, remove: ["x"] } }), "NOT_FOUND", "KEY_NOT_FOUND"],
+    ["a content without keys", (path) => ({ patch: { path, remove: ["k"] } }), "INVALID_ARGUMENT", "INVALID_FIELD"],
     ["a secret that the caller may not write", () => put("hidden/x"), "PERMISSION_DENIED", "ACCESS_DENIED"],
     [
       "a secret that the caller may not read",

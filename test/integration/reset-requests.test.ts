@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { constants } from "node:http2";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { type TLSSocket, connect } from "node:tls";
-import { OPENING } from "../../bench/connection.ts";
+import { OPENING } from "../../bench/link.ts";
 import { FrameFlag, FrameSplitter, FrameType, frame } from "../../bench/frame.ts";
 import { grpcMessage, requestHeaders } from "../../bench/request.ts";
 import { putRequest } from "../../src/contract/messages.ts";

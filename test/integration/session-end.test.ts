@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import { type TLSSocket, connect } from "node:tls";
 import { BROKEN } from "../../bench/attack-frames.ts";
 import { type Access, beginCall } from "../../bench/access.ts";
-import { OPENING } from "../../bench/connection.ts";
+import { OPENING } from "../../bench/link.ts";
 import { grpcMessage } from "../../bench/request.ts";
 import { accessTo, sessionOf } from "../support/bare-call.ts";
 import { watchHealth } from "../support/health-watch.ts";

@@ -45,6 +45,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     watch.lose();
     world.restart();
   }),
+  steps(1, fc.constant(undefined), () => (world) => world.backUp()),
+  steps(1, fc.constant(undefined), () => (world, watch) => {
+    watch.lose();
+    world.restore();
+  }),
 );
 
 const property = fc.asyncProperty(policy, watched, fc.array(step, { maxLength: 50, size: "max" }), async (...run) => {
@@ -61,8 +66,8 @@ const property = fc.asyncProperty(policy, watched, fc.array(step, { maxLength: 5
 });
 
 describe("the consumer of a watch", () => {
-  // The server is the real one, and the network is simulated. Whatever changes, whenever streams end, and however slowly
-  // the consumer reads, it finally knows the newest states of what it may see. It gets no state twice, and none older than
+  // The server is the real one, and the network is simulated. Whatever changes, whenever streams end, however slowly the
+  // consumer reads, and also if the store is replaced by an older copy of itself, it finally knows the newest states of what it may see. It gets no state twice, and none older than
   // the one before.
   it("knows the newest states, and gets each of them once and in order", async () => {
     await fc.assert(property, { numRuns: LONG ? 20_000 : 300 });
@@ -98,6 +103,15 @@ describe("the consumer of a watch", () => {
           if (event?.kind !== "secret") return take.call(this, message);
           createTime += 1;
           return take.call(this, { ...message, event: { kind: "secret", value: { ...event.value, createTime } } });
+        });
+      },
+    ],
+    [
+      "the timeline is not remembered",
+      () => {
+        const { begin } = WatchView.prototype;
+        mock.method(WatchView.prototype, "begin", function (this: WatchView) {
+          return { ...begin.call(this), timeline: "" };
         });
       },
     ],

@@ -327,10 +327,7 @@ function prune(secret: ModelSecret): void {
 
 function patched(old: Values, set: Values, removed: readonly string[]): Values {
   const values: Record<string, string> = { ...old };
-  for (const key of removed) {
-    if (!(key in values)) throw new Refusal("KEY_NOT_FOUND");
-    delete values[key];
-  }
+  for (const key of removed) delete values[key];
   Object.assign(values, set);
   if (Object.keys(values).length === 0) throw new Refusal("INVALID_FIELD");
   if (bytesOf(values) > LIMITS.contentBytes) throw new Refusal("LIMIT_EXCEEDED");

@@ -142,7 +142,7 @@ export class Run {
     }
     const before = this.model.revision;
     const idle: Idle[] = [];
-    for (const [i, command] of commands.entries()) this.#check(command, answers[i]!, { before, idle });
+    for (const i of inTurns(commands)) this.#check(commands[i]!, answers[i]!, { before, idle });
     for (const { command, answer } of idle) this.#checkIdle(command, answer, before);
   }
 
@@ -211,6 +211,22 @@ export class Run {
     if (operations.length > 1 || (id !== undefined && last > before)) assert.ok(revision >= last);
     else assert.equal(revision, last);
   }
+}
+
+/**
+ * The indexes of the commands in the order in which they take effect: first the first command of each caller, in order of
+ * arrival, then the second of each, and so on.
+ */
+function inTurns(commands: readonly ModelCommand[]): number[] {
+  const count = new Map<string, number>();
+  const turns = commands.map(({ author }) => {
+    const turn = count.get(author) ?? 0;
+    count.set(author, turn + 1);
+    return turn;
+  });
+  const callers = [...count.keys()];
+  const place = (i: number) => turns[i]! * callers.length + callers.indexOf(commands[i]!.author);
+  return [...commands.keys()].sort((a, b) => place(a) - place(b));
 }
 
 /** The request of a command as text. It is the same for two commands that differ only in the order of map entries. */

@@ -11,6 +11,7 @@ import { PendingPaths } from "../../src/watch/pending-paths.ts";
 import { Sight } from "../../src/watch/sight.ts";
 import { WatcherIndex } from "../../src/watch/watcher-index.ts";
 import { Memory } from "../../src/store/memory.ts";
+import { type TimelineStart, Timelines } from "../../src/store/timelines.ts";
 import { WatchHub } from "../../src/watch/watch-hub.ts";
 
 const PATHS = ["a", "a/b", "a/c", "a/d", "ab", "b/x", "b/y", "c"];
@@ -102,6 +103,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       world.restart();
     }),
   },
+  { weight: 1, arbitrary: fc.constant<Step>((world) => world.backUp()) },
+  {
+    weight: 1,
+    arbitrary: fc.constant<Step>((world, clients) => {
+      for (const each of clients) each.lose();
+      world.restore();
+    }),
+  },
 );
 
 /** More steps, and more bytes, than the server needs to send everything. */
@@ -132,8 +141,8 @@ const property = fc.property(
 );
 
 describe("watchers", () => {
-  // Whatever changes, however slowly they read, and whenever they reconnect, all watchers finally know the newest state of
-  // what they may see. No event is unauthorized, out of order, outdated or before its commit; see WatchClient.
+  // Whatever changes, however slowly they read, whenever they reconnect, and also if the store is replaced by an older copy
+  // of itself, all watchers finally know the newest state of what they may see. No event is unauthorized, out of order, outdated or before its commit; see WatchClient.
   it("know the newest states of what they may see, in the order of revisions", () => {
     fc.assert(property, { numRuns: LONG ? 100_000 : 2000 });
   });
@@ -207,6 +216,19 @@ describe("watchers", () => {
     ],
     ["everything is visible", () => mock.method(Sight.prototype, "allows", () => true)],
     ["a forgotten tombstone is not noticed", () => mock.getter(Memory.prototype, "forgotten", () => 0)],
+    [
+      "the timeline of a watcher that reconnects is not compared",
+      () => mock.method(Memory.prototype, "timelineAt", () => "same"),
+    ],
+    [
+      "a run of the server continues the timeline of the run before",
+      () => {
+        const { begin } = Timelines.prototype;
+        mock.method(Timelines.prototype, "begin", function (this: Timelines, start: TimelineStart) {
+          if (start.first === 0) begin.call(this, start);
+        });
+      },
+    ],
     ["tombstones are not found", () => mock.method(Memory.prototype, "tombstoneAtOrAfter", () => undefined)],
     [
       "the policy of a watcher that reconnects is not compared",

@@ -23,6 +23,7 @@ import type {
 } from "../../src/store/change.ts";
 import type { AnsweredRequest, CommitOutcome, CommittedEntry, Journal, JournalEntry } from "../../src/store/journal.ts";
 import type { Revision } from "../../src/store/revision.ts";
+import type { TimelineId } from "../../src/store/timelines.ts";
 import { DEFAULT_SETTINGS, type SettingsValues } from "../../src/store/settings.ts";
 
 const AUTHOR = "spiffe://example.org/test";
@@ -129,7 +130,18 @@ export async function committed(journal: Journal, group: readonly JournalEntry[]
   return outcome.revisions;
 }
 
+/** The entries of a journal, without those of {@link timelines}. */
 export async function loaded(journal: Journal): Promise<CommittedEntry[]> {
+  return (await everything(journal)).filter(({ timeline }) => timeline === undefined);
+}
+
+/** The timelines of a journal, ascending, each as its first revision and its id. */
+export async function timelines(journal: Journal): Promise<(readonly [Revision, TimelineId])[]> {
+  const all = await everything(journal);
+  return all.flatMap(({ revision, timeline }) => (timeline === undefined ? [] : [[revision, timeline] as const]));
+}
+
+async function everything(journal: Journal): Promise<CommittedEntry[]> {
   const all: CommittedEntry[] = [];
   for await (const chunk of journal.load()) all.push(...chunk);
   return all;

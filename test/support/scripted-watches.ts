@@ -146,7 +146,11 @@ export function live(
 /** An event of the type `secret`. */
 export function secret(facts: Partial<WatchedSecret> & Pick<WatchedSecret, "path">, revision: number): WatchResponse {
   const empty = { version: 0, state: 0, purged: false, createTime: revision, expireTime: undefined };
-  return { revision, event: { kind: "secret", value: { ...empty, data: [], binaryData: [], ...facts } } };
+  return {
+    revision,
+    event: { kind: "secret", value: { ...empty, data: [], binaryData: [], ...facts } },
+    timeline: "t",
+  };
 }
 
 /** SYNCED, with a watch_id that is the revision. */
@@ -154,17 +158,18 @@ export function synced(revision: number, policy = "p"): WatchResponse {
   return {
     revision,
     event: { kind: "synced", value: { readable: 1, requested: 1, watchId: `watch-${revision}`, policy } },
+    timeline: "t",
   };
 }
 
 export function heartbeat(revision: number, policy = "p"): WatchResponse {
-  return { revision, event: { kind: "heartbeat", value: { policy } } };
+  return { revision, event: { kind: "heartbeat", value: { policy } }, timeline: "t" };
 }
 
-export const RESYNC: WatchResponse = { revision: 0, event: { kind: "resync", value: {} } };
+export const RESYNC: WatchResponse = { revision: 0, event: { kind: "resync", value: {} }, timeline: "" };
 
 export function revoked(path: string, revision: number): WatchResponse {
-  return { revision, event: { kind: "revoked", value: { path } } };
+  return { revision, event: { kind: "revoked", value: { path } }, timeline: "t" };
 }
 
 /** An event of a watch as a text, such as "shop/a v2 live k=1". */

@@ -9,11 +9,12 @@ import { type WatchRequest, type WatchResponse, watchResponse } from "../../src/
 import { CofferError } from "../../src/domain/errors.ts";
 import { parsePathPrefix, parseSecretPath } from "../../src/domain/secret-path.ts";
 import { watchResponse as answerOf } from "../../src/grpc/watch-answers.ts";
+import { bookmarkOf } from "../../src/grpc/watch-route.ts";
 import { WatchScope } from "../../src/watch/watch-scope.ts";
 import { ManualTimers } from "./manual-timers.ts";
 import { BROKEN, failed } from "./scripted-watches.ts";
 import type { Watched } from "./watch-client.ts";
-import { WATCHING, type WatchWorld } from "./watch-world.ts";
+import { WATCHING, type WatchWorld, versionValue } from "./watch-world.ts";
 
 /** The maximum number of messages in the network. */
 const IN_FLIGHT = 3;
@@ -32,13 +33,13 @@ class SimulatedStream {
   #wake = () => {};
   #resolveOver = () => {};
 
-  constructor(world: WatchWorld, scope: WatchScope, { withValues, fromRevision, policy }: WatchRequest) {
+  constructor(world: WatchWorld, scope: WatchScope, { withValues, ...from }: WatchRequest) {
     this.over = new Promise((resolve) => {
       this.#resolveOver = resolve;
     });
     const caller = { id: WATCHING, connection: 1, validUntil: Number.POSITIVE_INFINITY };
     const stream = this;
-    const watch = world.hub.begin(caller, { scope, withValues, fromRevision, policy }, (wake) => {
+    const watch = world.hub.begin(caller, { scope, withValues, from: bookmarkOf(from) }, (wake) => {
       this.#wakeServer = wake;
       return {
         get isOver() {
@@ -224,8 +225,10 @@ export class SimulatedWatch {
     const { path, version, state, revision, content } = event;
     const before = this.known.get(path);
     assert.ok(this.#scope.covers(path));
-    assert.ok(before === undefined || revision > before.revision, `${path} is newer than before`);
-    const expected = state === "live" ? `${path}@${version}` : undefined;
+    // A restore has lost the changes after this revision.
+    const isLost = before !== undefined && before.revision > this.#world.restored;
+    assert.ok(before === undefined || isLost || revision > before.revision, `${path} is newer than before`);
+    const expected = state === "live" ? versionValue(path, version, event.createTime) : undefined;
     assert.equal(content?.text("k"), expected);
     this.known.set(path, event);
   }
@@ -236,10 +239,10 @@ export class SimulatedWatch {
     for (let secret = memory.atOrAfter(""); secret; secret = memory.atOrAfter(`${secret.path}\0`)) {
       const look = this.#world.look(secret.path);
       if (this.#scope.covers(secret.path) && this.#world.allows(secret.path) && typeof look === "object")
-        visible.push(`${secret.path} ${look.revision} ${look.version} ${look.state}`);
+        visible.push(`${secret.path} ${look.revision} ${look.version} ${look.state} ${look.value}`);
     }
     const known = [...this.known.values()].map(
-      ({ path, revision, version, state }) => `${path} ${revision} ${version} ${state}`,
+      ({ path, revision, version, state, content }) => `${path} ${revision} ${version} ${state} ${content?.text("k")}`,
     );
     assert.deepEqual(
       known.sort(),

@@ -11,12 +11,16 @@ import { SealedMemory } from "../../src/store/sealed-memory.ts";
 import { NO_WATCHERS, type WatchRegistry } from "../../src/store/watch-registry.ts";
 import { findVersion, lastChange, latestVersion, newest, settingsOf, versionRef } from "../../src/store/secret.ts";
 import { versionContext } from "../../src/sealing/context.ts";
+import type { Bookmark } from "../../src/watch/bookmark.ts";
 import { Sight } from "../../src/watch/sight.ts";
 import type { WatchScope } from "../../src/watch/watch-scope.ts";
 import { HEARTBEAT_GROUPS, HEARTBEAT_STEP_MS } from "../../src/watch/heartbeats.ts";
 import { WatchHub } from "../../src/watch/watch-hub.ts";
 import type { WatchLimits } from "../../src/watch/watch-limits.ts";
 import { plainSealer } from "./plain-sealer.ts";
+
+/** Begins with a snapshot. */
+export const BEGINNING: Bookmark = { revision: 0, policy: "", seen: { revision: 0, timeline: "" } };
 
 export const WATCHING = SpiffeId.parse("spiffe://example.org/watching");
 
@@ -34,6 +38,20 @@ export interface Look {
   readonly revision: number;
   readonly version: number;
   readonly state: string;
+  /** The value of a live version. */
+  readonly value: string | undefined;
+}
+
+/** What a journal retains. */
+interface Saved {
+  readonly log: readonly CommittedEntry[];
+  readonly revision: number;
+  readonly forgetting: number;
+}
+
+/** The value of a version. `run` is the number of the server's run that has committed it, which is also its time. */
+export function versionValue(path: string, version: number, run: number | undefined): string {
+  return `${path}@${version} of ${run}`;
 }
 
 /** The tasks that run after a turn of the event loop, which the test ends. */
@@ -79,7 +97,13 @@ export class WatchWorld {
   policies = 0;
   #patterns: readonly string[];
   #authorizer: Authorizer;
-  readonly #log: CommittedEntry[] = [];
+  /** The lowest revision of the copies that were restored. */
+  restored = Number.POSITIVE_INFINITY;
+  #log: CommittedEntry[] = [];
+  #copy: Saved = { log: [], revision: 0, forgetting: 0 };
+  /** The number of this run of the server, from 1, and whether it has committed. */
+  #run = 1;
+  #hasCommitted = false;
   #revision = 0;
   #forgetting = 0;
 
@@ -94,6 +118,7 @@ export class WatchWorld {
     this.#keepsLog = keepsLog;
     this.#patterns = patterns;
     this.#authorizer = authorizerOf(patterns);
+    this.memory.publish([FIRST_TIMELINE]);
     this.hub = this.#createHub();
   }
 
@@ -130,7 +155,9 @@ export class WatchWorld {
     if (stored.kind === "tombstone") return "purged";
     const version = newest(stored);
     const { revision } = lastChange(stored);
-    return { revision, version: version?.number ?? 0, state: version?.state.kind ?? "none" };
+    const state = version?.state.kind ?? "none";
+    const value = version && state === "live" ? versionValue(path, version.number, version.createTime) : undefined;
+    return { revision, version: version?.number ?? 0, state, value };
   }
 
   /** Changes secrets in one commit. Changes that are not possible are left out. */
@@ -158,11 +185,28 @@ export class WatchWorld {
     this.hub.policyChanged();
   }
 
+  /** Copies what the journal retains. */
+  backUp(): void {
+    this.#copy = { log: [...this.#log], revision: this.#revision, forgetting: this.#forgetting };
+  }
+
+  /** A new process, which has loaded the last copy, or an empty journal of the same store. */
+  restore(): void {
+    const { log, revision, forgetting } = this.#copy;
+    this.#log = [...log];
+    this.#revision = revision;
+    this.#forgetting = forgetting;
+    this.restored = Math.min(this.restored, revision);
+    this.restart();
+  }
+
   /** A new process, which has loaded what the journal retains. */
   restart(): void {
+    this.#run += 1;
+    this.#hasCommitted = false;
     this.turns = new Turns();
     this.memory = new Memory(new SealedMemory());
-    this.memory.publish(this.#log);
+    this.memory.publish([FIRST_TIMELINE, ...this.#log]);
     const revision = this.#forgetting;
     if (revision > 0) this.memory.publish([{ revision, changes: [], requests: undefined, forgotten: revision }]);
     this.hub = this.#createHub();
@@ -185,7 +229,9 @@ export class WatchWorld {
 
   #publish(changes: readonly Change[]): void {
     this.#revision += 1;
-    const entry = { revision: this.#revision, changes, requests: undefined };
+    const committed = { revision: this.#revision, changes, requests: undefined };
+    const entry = this.#hasCommitted ? committed : { ...committed, timeline: `run ${this.#run}` };
+    this.#hasCommitted = true;
     if (this.#keepsLog) this.#log.push(entry);
     this.memory.publish([entry]);
     this.#see(changes.map(({ path }) => path));
@@ -206,13 +252,15 @@ export class WatchWorld {
 
   #changes(path: SecretPath, kind: SecretChange): Change[] {
     const stored = this.memory.get(path);
-    const made = { path, time: 1, author: "spiffe://example.org/author" };
+    const made = { path, time: this.#run, author: "spiffe://example.org/author" };
     const settings = { ...settingsOf(stored), maxVersions: KEPT };
     const isBegun = stored?.kind === "secret";
     if (kind === "put") {
       const number = latestVersion(stored) + 1;
       const pruned = isBegun ? stored.versions.slice(0, Math.max(0, stored.versions.length + 1 - KEPT)) : [];
-      const content = Content.unchecked([{ key: "k", kind: "text", value: Buffer.from(`${path}@${number}`) }]);
+      const content = Content.unchecked([
+        { key: "k", kind: "text", value: Buffer.from(versionValue(path, number, made.time)) },
+      ]);
       const sealed = plainSealer.seal(encodeContent(content), versionContext(path, number));
       const put = {
         ...{ kind: "put" as const, ...made, version: number, sealed, expireTime: undefined, rowsBefore: 0 },
@@ -231,6 +279,9 @@ export class WatchWorld {
     return [{ kind: "state", ...made, state, versions: [versionRef(last)] }];
   }
 }
+
+/** The timeline of the revisions before the first commit. */
+const FIRST_TIMELINE: CommittedEntry = { revision: 0, changes: [], requests: undefined, timeline: "store" };
 
 /** Knows no watch. */
 const NO_REGISTRY: WatchRegistry = {

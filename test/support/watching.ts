@@ -45,11 +45,13 @@ export class Watching {
   }
 
   /** The last SYNCED or heartbeat, from which a later watch continues. */
-  get bookmark(): { readonly fromRevision: number; readonly policy: string } {
+  get bookmark(): Pick<wire.WatchRequest, "fromRevision" | "policy" | "seenRevision" | "timeline"> {
     const last = this.events.findLast(({ event }) => event?.kind === "synced" || event?.kind === "heartbeat");
     const event = last?.event;
     const policy = event?.kind === "synced" || event?.kind === "heartbeat" ? event.value.policy : "";
-    return { fromRevision: last?.revision ?? 0, policy };
+    const newest = this.events.reduce((one, other) => (other.revision > one.revision ? other : one));
+    const { revision: seenRevision, timeline } = newest;
+    return { fromRevision: last?.revision ?? 0, policy, seenRevision, timeline };
   }
 
   /** Resolves to the first event, of all that arrived and will arrive, for which `wanted` is true. Rejects at the end. */

@@ -27,7 +27,7 @@ export function addPatch(program: Command, world: World): void {
       "Write a new version of a secret with some keys set or removed; the others stay as they are. Needs no permission to " +
         "read the secret. The new version does not inherit the expiry.",
     )
-    .option("--remove <keys>", "the keys to remove, such as a,b; each has to exist [repeatable]", listOf)
+    .option("--remove <keys>", "the keys to remove, such as a,b; missing ones are ignored [repeatable]", listOf)
     .option("--allow-empty", "store values that are empty")
     .addHelpText("after", EXAMPLES);
   addExpectedVersion(command, "this is the latest version");

@@ -8,7 +8,7 @@ import { BROKEN } from "../../../bench/attack-frames.ts";
 import { Attackers } from "../../../bench/attack.ts";
 import { attacksOn } from "../../../bench/attacks.ts";
 import { type Episode, p99Ratio } from "../../../bench/callers.ts";
-import { OPENING } from "../../../bench/connection.ts";
+import { OPENING } from "../../../bench/link.ts";
 import { FrameSplitter, FrameType } from "../../../bench/frame.ts";
 import { type JobResult, runPacedJob } from "../../../bench/job.ts";
 import { Meter } from "../../../bench/meter.ts";

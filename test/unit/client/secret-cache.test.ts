@@ -212,6 +212,27 @@ describe("a cache", () => {
     await cache.close();
   });
 
+  // After the store was replaced by an older copy of itself, version 2 is another version than the one that the program has.
+  it("does not report a version whose number names another version", async () => {
+    const scripted = new ScriptedCache({ prefixes: [""] });
+    const { cache } = scripted;
+    await scripted.receive(live("a", 2, 2), synced(2));
+    const old = cache.get("a");
+    await scripted.receive(RESYNC, live("a", 2, 3), synced(3));
+    await turns();
+    scripted.reports.splice(0);
+    old.inUse();
+    await turns();
+    assert.deepEqual(scripted.reports, []);
+    cache.get("a").inUse();
+    await turns();
+    assert.deepEqual(
+      scripted.reports.map(({ version, state }) => [version, state]),
+      [[2, ReportState.inUse]],
+    );
+    await cache.close();
+  });
+
   it("keeps the content of a version that arrives again, and one that the program has got", async () => {
     const scripted = new ScriptedCache();
     const { cache } = scripted;

@@ -31,12 +31,14 @@ describe("a watch whose stream ends", () => {
     const watches = new ScriptedWatches();
     const watch = watches.begin({ paths: ["a"], prefixes: ["s/"] });
     const first = await watches.stream();
-    assert.deepEqual(first.request, { paths: ["a"], prefixes: ["s/"], withValues: true, fromRevision: 0, policy: "" });
+    const start = { fromRevision: 0, policy: "", seenRevision: 0, timeline: "" };
+    assert.deepEqual(first.request, { paths: ["a"], prefixes: ["s/"], withValues: true, ...start });
     first.send(live("a", 1, 1), synced(1, "p1"), heartbeat(4, "p4"), live("a", 2, 5)).fail(BROKEN);
     assert.deepEqual(await take(watch, 5), [A1, SYNCED, "heartbeat", A2, "disconnected broken"]);
     watches.timers.advance(200);
     const second = await watches.stream(2);
-    assert.deepEqual([second.request.fromRevision, second.request.policy], [4, "p4"]);
+    const { fromRevision, policy, seenRevision, timeline } = second.request;
+    assert.deepEqual([fromRevision, policy, seenRevision, timeline], [4, "p4", 5, "t"]);
     second.send(live("a", 2, 5), synced(5), live("a", 3, 6));
     assert.deepEqual(await take(watch, 2), [SYNCED, "a v3 live k=a@3"]);
     await watch.return();
@@ -169,6 +171,7 @@ describe("the events of a watch", () => {
     stream.send(secret({ path: "c", version: 2, purged: true }, 12), revoked("d", 12), {
       revision: 0,
       event: undefined,
+      timeline: "",
     });
     stream.send(synced(12));
     const events: unknown[] = [];

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { ReportState, type ReportRequest } from "../../../src/contract/messages.ts";
 import {
   BROKEN,
+  RESYNC,
   ScriptedWatches,
   failed,
   heartbeat,
@@ -65,6 +66,31 @@ describe("the reports of a watch", () => {
     watches.timers.advance(200);
     (await watches.stream(2)).send(synced(2));
     assert.deepEqual(await sent(), ["a 1 in-use watch-2 "]);
+    await watch.return();
+  });
+
+  // After the store was replaced by an older copy of itself, version 2 is another version than the one in use. The workload
+  // must not count as one that uses it: neither by its old report, nor because it has received the version.
+  it("of a version in use do not name another version that has its number", async () => {
+    const { watches, watch, stream, sent } = await watching();
+    stream.send(live("a", 2, 2), live("b", 1, 1), synced(2));
+    await take(watch, 3);
+    for (const [path, version] of [
+      ["a", 2],
+      ["b", 1],
+    ] as const)
+      await watch.report(path, version, "in-use");
+    assert.deepEqual(await sent(), ["a 2 in-use watch-2 ", "b 1 in-use watch-2 "]);
+    stream.fail(BROKEN);
+    await take(watch, 1);
+    watches.timers.advance(200);
+    // The time of creation of `live` is the revision.
+    (await watches.stream(2)).send(RESYNC, live("a", 2, 3), live("b", 1, 1), synced(4));
+    await take(watch, 2);
+    await watch.report("a", 2, "received");
+    assert.deepEqual(await sent(), ["b 1 in-use watch-4 "]);
+    await watch.report("a", 2, "in-use");
+    assert.deepEqual(await sent(), ["a 2 in-use watch-4 "]);
     await watch.return();
   });
 

@@ -182,6 +182,47 @@ it("a budget does not count what a call holds after its end", () => {
   assert.equal(budgets.join("b").limitOf("bytes"), 50);
 });
 
+// A caller can cancel a Put that waits for the disk, and send the next one. The content of the first one is still in memory.
+describe("a call whose work continues", () => {
+  it("holds its bytes and its place after it was refused and closed, until the work ends", () => {
+    const budget = budgetsOf().join("a");
+    const log: string[] = [];
+    const put = requested(budget, 60, log, "first");
+    const workEnds = put.retain();
+    put.discard();
+    put.release();
+    requested(budget, 40, log, "second");
+    assert.deepEqual(log, ["first"]);
+    workEnds();
+    assert.deepEqual(log, ["first", "second"]);
+  });
+
+  it("holds its bytes until it is closed, if its work ends before", () => {
+    const budget = budgetsOf().join("a");
+    const log: string[] = [];
+    const put = requested(budget, 60, log, "first");
+    put.retain()();
+    requested(budget, 40, log, "second");
+    assert.deepEqual(log, ["first"]);
+    put.release();
+    assert.deepEqual(log, ["first", "second"]);
+  });
+
+  // The slot of the SPIFFE ID in the shared memory must not be given to another one while its call holds something.
+  it("keeps the slot of its SPIFFE ID after the last connection is closed", () => {
+    const memory = BudgetMemory.of(30, 1);
+    const budgets = new Budgets({ limits: LIMITS, minimum: NOTHING, memory, timers: new ManualTimers(0) });
+    const { free } = memory;
+    const put = opened(budgets.join("a"));
+    const workEnds = put.retain();
+    put.release();
+    budgets.leave("a");
+    assert.equal(memory.free, free - 1);
+    workEnds();
+    assert.equal(memory.free, free);
+  });
+});
+
 // Actions of callers in any order. The numbers select a caller, a thread, and one of the caller's calls on it, if there is any.
 const step = fc.record({
   act: fc.constantFrom("open", "open", "request", "request", "hold", "unread", "release", "poll"),

@@ -4,7 +4,7 @@ import type { TLSSocket } from "node:tls";
 import { Duplex } from "node:stream";
 import { it } from "node:test";
 import { FrameSplitter, FrameType } from "../../../bench/frame.ts";
-import { OPENING } from "../../../bench/connection.ts";
+import { OPENING } from "../../../bench/link.ts";
 import { SessionSocket } from "../../../src/grpc/session-socket.ts";
 
 /** Takes the place of a TLS socket: records the frames that the server writes, and delivers bytes to it. */

@@ -48,6 +48,7 @@ async function answered(kit: ServiceKit, name: keyof SecretsMethods, fields: obj
       succeed: (framed) => end({ failure: undefined, answer: framed }),
       fail: (failure) => end({ failure, answer: undefined }),
       beginStream: () => assert.fail("answers with one message"),
+      retainBudget: () => () => {},
       wipeRequest: () => {},
     };
     route.answer(call, method.request.encode(method.request.of(fields)));

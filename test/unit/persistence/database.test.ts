@@ -78,10 +78,10 @@ describe("the database", () => {
   it("is refused when a newer release wrote it", () => {
     const file = makeDatabase();
     assert.equal(open(file), undefined);
-    tamper(file, "PRAGMA user_version = 4");
+    tamper(file, "PRAGMA user_version = 5");
     const refused = refusalOf(() => openDatabase(file, plainContent));
     assert.equal(refused?.refusal, "newer schema");
-    assert.match(refused?.message ?? "", /newer release of Coffer: its schema is 4, this release knows up to 3/);
+    assert.match(refused?.message ?? "", /newer release of Coffer: its schema is 5, this release knows up to 4/);
   });
 
   // The file of another program does not become a store.

