@@ -6,15 +6,10 @@ import { readFileSync, statSync } from "node:fs";
  */
 export function lockHolder(file: string): string | undefined {
   try {
-    return readLockHolder(file);
+    return lockHolderAmong(readFileSync("/proc/locks", "latin1"), statSync(file, { bigint: true }));
   } catch {
     return undefined;
   }
-}
-
-/** As {@link lockHolder}. Throws if the list can't be read, for example with EMFILE. */
-export function readLockHolder(file: string): string | undefined {
-  return lockHolderAmong(readFileSync("/proc/locks", "latin1"), statSync(file, { bigint: true }));
 }
 
 /**
