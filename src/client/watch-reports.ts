@@ -77,8 +77,8 @@ export class WatchReports {
   }
 
   /**
-   * The version numbers of a secret name other versions, see {@link WatchView}. What is in use is none of them. It must not
-   * count as one, and a version that is then received must not count before the workload uses it.
+   * The version numbers of a secret now name other versions, see {@link WatchView}. The version in use has no number any
+   * more, so it is not reported. A version that is then received must not count before the workload uses it.
    */
   replaced(path: string): void {
     this.#forget({ path, state: "received" });

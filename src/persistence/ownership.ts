@@ -10,8 +10,9 @@ const PROCESS = "/proc/self";
  * Changes to a file that was moved would be missing after the next start.
  *
  * The lock is looked up at the descriptor, and not in /proc/locks. The kernel stops every thread that locks a file while
- * it lists all locks, and waits until each CPU has noticed it. That took 5 to 12 ms, also on an idle machine: no change is
- * committed during this time, which was one hundredth of all time. The info of a descriptor takes 0.01 ms.
+ * it lists all locks, and waits until each CPU has noticed it. That took 5 to 12 ms, also on an idle machine, and no change
+ * is committed during this time. The check runs every second, so this was about 1 % of the time. The info of a descriptor
+ * takes 0.01 to 0.1 ms.
  */
 export class Ownership {
   readonly #file: string;
