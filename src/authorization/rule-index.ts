@@ -2,8 +2,8 @@ import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 import type { Rule } from "./policy.ts";
 
 /**
- * Finds the rules of a caller in a tree of the segments of their SPIFFE ID patterns. The time does not grow with the number
- * of rules that name other SPIFFE IDs, but with those whose patterns match the first segments of the caller's.
+ * Finds the rules of a caller in a tree of the segments of their SPIFFE ID patterns. A search compares only the patterns
+ * whose first segments match those of the caller, so its time does not depend on the number of rules about other callers.
  */
 export class RuleIndex {
   readonly #root = new Node();

@@ -31,7 +31,14 @@ export function frontConfig(config: ServeConfig, number: number, fronts: number)
   };
 }
 
-/** Memory for what the callers of fronts with this configuration hold. */
-export function budgetMemory({ fronts, handshakes }: FrontConfig): BudgetMemory {
-  return BudgetMemory.of(fronts * mostServed(handshakes), fronts);
+/**
+ * Memory for what the callers of fronts with this configuration hold. Each connection and each call can be of another SPIFFE
+ * ID: while the disk stalls, the changes of a caller hold its budget after its connections are closed.
+ */
+export function budgetMemory({
+  fronts,
+  handshakes,
+  budgets,
+}: Pick<FrontConfig, "fronts" | "handshakes" | "budgets">): BudgetMemory {
+  return BudgetMemory.of(fronts * mostServed(handshakes) + budgets.calls, fronts);
 }

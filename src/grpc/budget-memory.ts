@@ -27,14 +27,14 @@ const CONNECTIONS = 5;
 const HELD: Readonly<Record<Resource, number>> = { bytes: 6, unread: 7, calls: 8 };
 
 /**
- * The slot that is shared by all SPIFFE IDs for which no other slot is free. There are at least as many other slots as
- * connections, so this slot is used only if the limit on connections is wrong.
+ * The slot that is shared by all SPIFFE IDs for which no other slot is free. There are enough other slots for all
+ * connections, and for the calls whose work continues after their connections are closed.
  */
 const COMMON = 0;
 
 /**
  * What the callers of a process hold, in memory that its threads share: a sum for each resource, and a slot for each
- * SPIFFE ID that has a connection on any thread. The slot is found by a keyed 128-bit hash of the SPIFFE ID, whose key is
+ * SPIFFE ID that has a connection or a call on any thread. The slot is found by a keyed 128-bit hash of the SPIFFE ID, whose key is
  * random in each process, so that a caller can't choose one that collides.
  *
  * Sums are atomic. Only the table of slots has a lock, which a connection takes when it is opened and when the last one
@@ -58,10 +58,13 @@ export class BudgetMemory {
     this.#capacity = this.#number(CAPACITY);
   }
 
-  /** Memory for the callers of at most `connections` connections, which `fronts` threads use. */
-  static of(connections: number, fronts: number): BudgetMemory {
+  /**
+   * Memory that `fronts` threads use. `callers` is the maximum number of SPIFFE IDs that have a connection or a call at the
+   * same time.
+   */
+  static of(callers: number, fronts: number): BudgetMemory {
     // A thread that has its maximum of connections adds the next one before it closes another.
-    const capacity = connections + fronts + 1;
+    const capacity = callers + fronts + 1;
     const buffer = new SharedArrayBuffer(4 * (BUCKETS + roundUp(capacity) + capacity * LINE));
     const numbers = new Int32Array(buffer);
     numbers.set([0, fronts, capacity, COMMON + 1]);

@@ -187,6 +187,7 @@ export class Budget {
 export class Lease {
   readonly #budget: Budget;
   readonly #held = { bytes: 0, unread: 0, calls: 0 };
+  #isDiscarded = false;
   #isReleased = false;
   #isRetained = false;
 
@@ -254,10 +255,12 @@ export class Lease {
   }
 
   /**
-   * Gives back all but the call: its request is discarded, and waits no longer. Wakes no other request, because this is
-   * called while one is granted: waking the next one from here would nest as deep as there are waiting requests.
+   * Gives back all but the call: its request is discarded, and waits no longer. If the call is retained, this happens
+   * later. Wakes no other request, because this is called while one is granted: waking the next one from here would nest as
+   * deep as there are waiting requests.
    */
   discard(): void {
+    this.#isDiscarded = true;
     this.#budget.forget(this);
     if (this.#isRetained) return;
     this.#return("bytes");
@@ -273,6 +276,7 @@ export class Lease {
     return () => {
       this.#isRetained = false;
       if (this.#isReleased) this.#returnAll();
+      else if (this.#isDiscarded) this.drop(this.#held.bytes);
     };
   }
 

@@ -25,7 +25,7 @@ export function unansweredMemory(): SharedArrayBuffer {
  * thread takes none from its ports while a commit blocks it.
  *
  * Each front knows only its own changes of a caller. With N fronts, a caller with connections on all of them leaves at
- * least one place in N + 1 free.
+ * least 1/(N + 1) of the places free.
  */
 export class BoundedChanges implements Changes {
   readonly #changes: Changes;

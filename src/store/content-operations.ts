@@ -66,7 +66,7 @@ function addCopy(planning: Planning, path: SecretPath, plaintext: Buffer): Opera
 
 /**
  * The content after a Patch. Its values are views into the old content and into the command. A key to remove that does not
- * exist is ignored: an error would show a caller without read which keys the secret has.
+ * exist is ignored, as in a JSON merge patch (RFC 7396) and in KV v2.
  */
 function patchedContent(old: Content, { plaintext, removed }: PatchCommand): Content {
   const entries = new Map(old.entries().map((entry) => [entry.key, entry]));

@@ -1,7 +1,7 @@
 /**
- * Items that wait, by caller. The items of one caller keep their order, and the callers take turns: an item waits for at
- * most one item of each other caller, and for the earlier ones of its own. So a caller with thousands of items delays
- * another one by a single item.
+ * Items that wait, by caller. The items of one caller keep their order, and the callers take turns: before the first item of
+ * a caller, and between two of them, at most one item of each other caller is taken. So a caller with thousands of items
+ * delays a single item of another one by one item.
  */
 export class FairQueue<Item> {
   /** The caller whose turn is next comes first. Each has at least one item. */

@@ -14,6 +14,7 @@ import { until } from "../support/until.ts";
 import { bytesField } from "../support/wire-field.ts";
 
 const REFLECT = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+const GET = "/coffer.v1.Secrets/Get";
 const WATCH = "/coffer.v1.Secrets/Watch";
 const MIB = 1024 * 1024;
 const BUDGETS = { bytes: 8 * MIB, unread: 64, calls: 64 };
@@ -183,6 +184,22 @@ describe("a request that is reset with", () => {
         client.close();
       });
     }
+
+    it(`${name} while its answer is unread holds nothing any longer`, async () => {
+      const caller = kit.caller(ADMIN);
+      assert.equal((await caller.put({ path: "reset/read", data: { k: "1" } })).code, "OK");
+      caller.close();
+      const client = await FrameClient.open(READS_NOTHING);
+      const streams = Array.from({ length: BUDGETS.calls / 4 }, (_, n) => 2 * n + 1);
+      const get = grpcMessage(bytesField(1, "reset/read"));
+      for (const stream of streams) client.write(headers(stream, GET), data(stream, get, FrameFlag.endStream));
+      await client.processed();
+      await client.processed();
+      for (const stream of streams) client.write(reset(stream, code));
+      await client.processed();
+      await allCallsFit();
+      client.close();
+    });
 
     // A watcher that does not read keeps unsent events, for which node:http2 would keep the stream open.
     for (const [reader, opening] of [

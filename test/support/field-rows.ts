@@ -326,6 +326,8 @@ export function fieldRows(maxContentBytes: number): readonly FieldRow[] {
     rule("Watch", "from_revision", [{ fromRevision: 0 }, { fromRevision: 3 }], []),
     rule("Watch", "with_values", [{ withValues: true }, { withValues: false }], []),
     rule("Watch", "policy", [{ policy: "" }, { policy: "unknown" }], []),
+    rule("Watch", "timeline", [{ timeline: "" }, { timeline: "unknown" }], []),
+    rule("Watch", "seen_revision", [{ seenRevision: 0 }, { seenRevision: 3 }], []),
     // No other path has a version to report.
     rule(
       "Report",

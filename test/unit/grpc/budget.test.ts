@@ -197,6 +197,22 @@ describe("a call whose work continues", () => {
     assert.deepEqual(log, ["first", "second"]);
   });
 
+  // The caller of an expired Put may not read its refusal, so that the stream stays open after the store has answered.
+  it("holds only its place if it was refused and its work has ended", () => {
+    const budget = budgetsOf().join("a");
+    const log: string[] = [];
+    const put = requested(budget, 60, log, "first");
+    const workEnds = put.retain();
+    put.discard();
+    requested(budget, 40, log, "second");
+    assert.deepEqual(log, ["first"]);
+    workEnds();
+    assert.deepEqual(log, ["first", "second"]);
+    assert.ok(put.holds("calls") && !put.holds("bytes"));
+    put.release();
+    assert.ok(!put.holds("calls"));
+  });
+
   it("holds its bytes until it is closed, if its work ends before", () => {
     const budget = budgetsOf().join("a");
     const log: string[] = [];

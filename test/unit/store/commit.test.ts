@@ -203,7 +203,7 @@ describe("a Patch", () => {
     );
   });
 
-  // A caller may be allowed to write and not to read. An error would show it which keys the secret has.
+  // A JSON merge patch (RFC 7396) ignores such a key, and so does KV v2.
   it("gets the same answer whether a key to remove exists or not", async () => {
     const store = await loadStore(new ScriptedJournal());
     const results = [];
