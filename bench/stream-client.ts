@@ -23,11 +23,13 @@ export class StreamClient implements LinkListener {
   readonly #link: Link;
   readonly #calls = new Map<number, OpenCall>();
   #nextStream = 1;
+  /** The outcome of each further call; undefined while the server accepts calls. */
+  #refused: Outcome | undefined;
 
   private constructor(authority: string, socket: Awaited<ReturnType<typeof openSocket>>) {
     this.#authority = authority;
     this.#link = new Link(socket, this);
-    this.#link.start((error) => this.#fail(error.message));
+    this.#link.start((error) => this.#refuse(error.message, 0));
   }
 
   /** Connects to the server and performs the TLS handshake. */
@@ -36,6 +38,10 @@ export class StreamClient implements LinkListener {
   }
 
   call(call: StreamCall): void {
+    if (this.#refused !== undefined) {
+      call.onEnd(this.#refused);
+      return;
+    }
     const id = this.#nextStream;
     this.#nextStream += 2;
     this.#calls.set(id, { call, messages: new MessageSplitter() });
@@ -70,13 +76,15 @@ export class StreamClient implements LinkListener {
   setting(): void {}
 
   goAway(last: number): void {
-    for (const streamId of this.#calls.keys()) if (streamId > last) this.ended(streamId, failure("GOAWAY"));
+    this.#refuse("GOAWAY", last);
   }
 
   processed(): void {}
 
-  #fail(what: string): void {
-    for (const streamId of this.#calls.keys()) this.ended(streamId, failure(what));
+  /** Ends the calls above a stream, and each further one: the server never answers them. */
+  #refuse(what: string, last: number): void {
+    this.#refused = failure(what);
+    for (const streamId of this.#calls.keys()) if (streamId > last) this.ended(streamId, this.#refused);
   }
 }
 

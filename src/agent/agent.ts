@@ -178,7 +178,8 @@ export class Agent {
     const found = new Map<string, number | undefined>();
     for (const { target, versionsInUse } of this.#workers) {
       for (const path of secretsOf(target)) {
-        const version = versionsInUse.get(path);
+        const used = versionsInUse.get(path);
+        const version = used && this.#states.numberOf(path, used);
         const isFirst = !found.has(path);
         found.set(path, isFirst || found.get(path) === version ? version : undefined);
       }

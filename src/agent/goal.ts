@@ -4,7 +4,7 @@ import type { Content } from "../domain/content.ts";
 import { type TargetConfig, secretsOf } from "./agent-config.ts";
 import type { WantedFile } from "./destination.ts";
 import { renderFiles } from "./rendering.ts";
-import type { SecretState, SecretStates } from "./secret-states.ts";
+import type { SecretState, SecretStates, VersionId } from "./secret-states.ts";
 
 /** What has to be in the place of a target now. */
 export type Goal =
@@ -12,7 +12,7 @@ export type Goal =
       readonly kind: "files";
       readonly files: readonly WantedFile[];
       /** The version of each secret that the files contain, by path. */
-      readonly versions: ReadonlyMap<string, number>;
+      readonly versions: ReadonlyMap<string, VersionId>;
     }
   /** No file. */
   | { readonly kind: "nothing"; readonly why: string }
@@ -68,7 +68,7 @@ async function ifAnswered(goal: Promise<Goal>): Promise<Goal> {
 
 function fromStates(target: TargetConfig, live: ReadonlyMap<string, Live>): Goal {
   const contents = new Map([...live].map(([path, { content }]) => [path, content]));
-  const versions = new Map([...live].map(([path, { version }]) => [path, version]));
+  const versions = new Map([...live].map(([path, { version, createTime }]) => [path, { version, createTime }]));
   return { kind: "files", files: renderFiles(target, contents), versions };
 }
 
@@ -84,13 +84,13 @@ async function readAll(
   const minRevision = Math.max(...[...live.values()].map(({ revision }) => revision));
   const { entries } = await readTogether([...live.keys()], { minRevision });
   const contents = new Map<string, Content>();
-  const versions = new Map<string, number>();
+  const versions = new Map<string, VersionId>();
   try {
     for (const entry of entries) {
       // The secret has just changed. Its event follows.
       if (entry.kind === "unread") throw entry.error;
       contents.set(entry.path, entry.content);
-      versions.set(entry.path, entry.version);
+      versions.set(entry.path, { version: entry.version, createTime: entry.createTime });
     }
     return { kind: "files", files: renderFiles(target, contents), versions };
   } finally {

@@ -2,17 +2,19 @@ import type { SecretEvent, SecretSeen } from "../client/secret-events.ts";
 import type { Content } from "../domain/content.ts";
 import type { Clock } from "../domain/timers.ts";
 
+/** A version, also after the store was replaced by an older copy of itself: its number then names another version. */
+export type VersionId = Pick<SecretSeen, "version" | "createTime">;
+
 /** The newest known state of a secret. */
 export type SecretState =
-  | {
+  | (VersionId & {
       readonly kind: "live";
-      readonly version: number;
       /** The revision of the store at which the secret was last changed. */
       readonly revision: number;
       readonly content: Content;
       /** In milliseconds since the epoch; undefined if the version does not expire. */
       readonly expireTime: number | undefined;
-    }
+    })
   /** There is no content, and there was an event that says so, or a complete snapshot without the secret. */
   | { readonly kind: "gone"; readonly why: string }
   /** Nothing is known yet, or the server can't read the content. */
@@ -21,6 +23,8 @@ export type SecretState =
 /** The newest states of the watched secrets, from the events of a watch. Replaced values are overwritten. */
 export class SecretStates {
   readonly #states = new Map<string, SecretState>();
+  /** The newest version of each secret, whatever its state. */
+  readonly #newest = new Map<string, VersionId>();
   readonly #clock: Clock;
   #isSynced = false;
 
@@ -32,6 +36,7 @@ export class SecretStates {
   take(event: SecretEvent): string | undefined {
     switch (event.kind) {
       case "secret":
+        this.#newest.set(event.path, { version: event.version, createTime: event.createTime });
         return this.#set(event.path, stateOf(event));
       case "gone":
         return this.#set(event.path, { kind: "gone", why: event.reason });
@@ -48,6 +53,12 @@ export class SecretStates {
     const state = this.#states.get(path);
     if (state === undefined) return this.#isSynced ? { kind: "gone", why: "not readable or missing" } : UNKNOWN;
     return expiryOf(state) <= this.#clock() ? EXPIRED : state;
+  }
+
+  /** The number of a version; undefined if it now names another version. */
+  numberOf(path: string, { version, createTime }: VersionId): number | undefined {
+    const newest = this.#newest.get(path);
+    return newest?.version === version && newest.createTime !== createTime ? undefined : version;
   }
 
   /** Overwrites the values of versions that have expired. Returns their paths, and when the next version expires. */
@@ -74,9 +85,9 @@ function expiryOf(state: SecretState): number {
 
 const UNKNOWN: SecretState = { kind: "unknown", why: "not received yet" };
 
-function stateOf({ state, version, revision, content, expireTime }: SecretSeen): SecretState {
+function stateOf({ state, version, createTime, revision, content, expireTime }: SecretSeen): SecretState {
   if (state === "none") return { kind: "gone", why: "has no version" };
   if (state !== "live") return { kind: "gone", why: state };
   if (content === undefined) return { kind: "unknown", why: "the server can't read its content" };
-  return { kind: "live", version, revision, content, expireTime };
+  return { kind: "live", version, createTime, revision, content, expireTime };
 }

@@ -6,6 +6,7 @@ import type { RunReaction } from "./reaction.ts";
 import { type Destination, DestinationProblem, type WantedFile } from "./destination.ts";
 import { type Goal, type GoalSources, goalOf } from "./goal.ts";
 import { RenderingProblem, filesOfAnyContent } from "./rendering.ts";
+import type { VersionId } from "./secret-states.ts";
 import { WakeUp } from "./wake-up.ts";
 
 /** The state of a target. `why` names paths of secrets; it is for the log and for `--once`. */
@@ -62,8 +63,8 @@ export class TargetWorker {
   readonly #wakeUp = new WakeUp();
   #status: TargetStatus = { kind: "waiting", why: "not received yet" };
   /** The known versions in the files; undefined if this process has neither written complete files nor found them. */
-  #written: ReadonlyMap<string, number> | undefined;
-  #inUse: ReadonlyMap<string, number> = new Map();
+  #written: ReadonlyMap<string, VersionId> | undefined;
+  #inUse: ReadonlyMap<string, VersionId> = new Map();
   #failures = 0;
   #stopPause = () => {};
 
@@ -80,7 +81,7 @@ export class TargetWorker {
   }
 
   /** The versions of secrets that the workload uses, by path: those in the files, after the command has succeeded. */
-  get versionsInUse(): ReadonlyMap<string, number> {
+  get versionsInUse(): ReadonlyMap<string, VersionId> {
     return this.#inUse;
   }
 

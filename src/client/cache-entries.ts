@@ -121,16 +121,14 @@ export class CacheEntries {
     const { path } = seen;
     const before = this.#entries.get(path)?.secret;
     if (before !== undefined) this.#drop(before);
-    const secret: CachedSecret | undefined = content && new CachedSecret({ ...seen, content }, () => this.#use(secret));
+    const secret = content && new CachedSecret({ ...seen, content }, () => this.#use(seen));
     this.#entries.set(path, { seen, secret, isFromFile });
   }
 
   /** Does not report a version whose number now names another one: the store was replaced by an older copy. */
-  #use(secret: CachedSecret | undefined): void {
-    if (secret === undefined) return;
-    const { path, version } = secret;
-    const current = this.#entries.get(path)?.secret;
-    if (current === secret || current?.version !== version) this.#observer.onUse(path, version);
+  #use({ path, version, createTime }: Entry["seen"]): void {
+    const newest = this.#entries.get(path)?.seen;
+    if (newest?.version !== version || newest.createTime === createTime) this.#observer.onUse(path, version);
   }
 
   /** Overwrites a content, unless the program may use it. */

@@ -20,10 +20,10 @@ interface Report {
   /** 0 if a version is in use that the store does not have. */
   version: number;
   /**
-   * "idle": sent, or failed. "queued": waits for a sender. "sending": a sender has it. "changed": a sender has it, and it
+   * "idle": sent, or failed. "over limit": refused until the next stream, because of a limit. "queued": waits for a sender. "sending": a sender has it. "changed": a sender has it, and it
    * has to be sent again. Two senders at a time could deliver it in the other order.
    */
-  progress: "idle" | "queued" | "sending" | "changed";
+  progress: "idle" | "over limit" | "queued" | "sending" | "changed";
   /** Called when it was sent, with the error if the server refused it. */
   waiting: ((error: unknown) => void)[];
 }
@@ -77,8 +77,8 @@ export class WatchReports {
   }
 
   /**
-   * The version numbers of a secret name other versions, see {@link WatchView}. What is in use is none of them. It must not
-   * count as one, and a version that is then received must not count before the workload uses it.
+   * The version numbers of a secret now name other versions, see {@link WatchView}. The version in use has no number any
+   * more, so it is not reported. A version that is then received must not count before the workload uses it.
    */
   replaced(path: string): void {
     this.#forget({ path, state: "received" });
@@ -133,7 +133,7 @@ export class WatchReports {
 
   #enqueue(report: Report): void {
     if (report.progress === "sending") report.progress = "changed";
-    if (report.progress !== "idle") return;
+    if (report.progress !== "idle" && report.progress !== "over limit") return;
     report.progress = "queued";
     this.#queued.add(report);
     if (this.#senders < SENDERS) void this.#sendQueued();
@@ -156,10 +156,14 @@ export class WatchReports {
     report.progress = "idle";
     for (const sent of waiting) sent(refusal);
     if (hasChanged) this.#enqueue(report);
+    else if (isOverLimit(refusal)) report.progress = "over limit";
     else if (refusal !== undefined) this.#remove(report);
   }
 
-  /** Sends a report, unless there is no stream, or the secret or its version is gone. Returns the error with which it was refused. */
+  /**
+   * Sends a report, unless there is no stream, or the secret or its version is gone. Returns the error with which it was
+   * refused.
+   */
   async #attempt(report: Report): Promise<unknown> {
     const { path, state, version } = report;
     const watchId = this.#watchId;
@@ -177,6 +181,14 @@ export class WatchReports {
 
 function keyOf({ path, state }: Pick<Report, "path" | "state">): string {
   return `${state} ${path}`;
+}
+
+/**
+ * Whether the server has too many reports, which can be those of other workloads. The next stream may find space. The report
+ * must be kept until then: otherwise a version that the workload then receives would count before the one in use.
+ */
+function isOverLimit(refusal: unknown): boolean {
+  return refusal instanceof ClientError && refusal.reason === "LIMIT_EXCEEDED";
 }
 
 /** Whether the server would refuse the same report again. */

@@ -66,7 +66,7 @@ export class StoredEntries {
     yield this.#timelines();
   }
 
-  /** The entry with which a timeline begins. Only its revision is known. */
+  /** An entry without changes for each timeline. Its revision is that with which the timeline begins. */
   #timelines(): readonly CommittedEntry[] {
     const starts = this.#reading(() => storedTimelines(this.#db));
     const last = this.#reading(() => lastRevision(this.#db));

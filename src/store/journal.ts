@@ -78,8 +78,9 @@ export interface CommitSpace {
  */
 export interface Journal {
   /**
-   * Returns all durable entries in revision order, in chunks, so that a long load does not block other work. Called
-   * once, before the first commit. Throws if the stored entries can't be trusted.
+   * Returns all durable entries in revision order, in chunks, so that a long load does not block other work. The
+   * timelines follow, in entries without changes. Called once, before the first commit. Throws if the stored entries
+   * can't be trusted.
    */
   load(): AsyncIterable<readonly CommittedEntry[]>;
 

@@ -21,7 +21,7 @@ export class Timelines {
   /** Ascending. */
   readonly #starts: TimelineStart[] = [];
 
-  /** Adds a timeline after the earlier ones. One that was added before is ignored. */
+  /** Adds a timeline that begins after the known ones. Ignores one that is known. */
   begin(start: TimelineStart): void {
     const last = this.#starts.at(-1);
     if (last === undefined || start.first > last.first) this.#starts.push(start);

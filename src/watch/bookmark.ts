@@ -40,8 +40,8 @@ export function positionOf(revision: Revision, memory: Pick<WatchableMemory, "ti
 
 /**
  * Whether what has changed since a bookmark is all that the caller misses: the policy is the current one, the store has
- * the newest change that the caller knows, and it knows each purge after the revision. An empty policy or timeline is not
- * compared. A caller that begins with a snapshot needs none of this.
+ * the newest change that the caller knows, and the tombstone of each purge after the revision. An empty policy or timeline
+ * is not compared. A caller that begins with a snapshot needs none of this.
  */
 export function canContinue(memory: WatchableMemory, from: Bookmark, policy: string): boolean {
   if (from.revision === 0) return true;

@@ -66,7 +66,7 @@ export class WatchHub {
    * Begins a watch. It is registered before its first event: otherwise its caller could see an event, and a change that
    * requires that all watchers use the newest version could still ignore this watcher. `createSink` gets the function to
    * call when the sink has space again. Throws REVISION_AHEAD if the caller has seen changes that this store does not
-   * have, and does not name their timeline: with it, it gets a snapshot.
+   * have, and names no timeline. A caller that names one gets a snapshot instead.
    */
   begin(caller: WatchingCaller, request: RequestedWatch, createSink: (wake: () => void) => WatchSink): Watch {
     const { memory, timers, authorizer, catchUp, registry, limits = WATCH_LIMITS } = this.#options;

@@ -67,8 +67,8 @@ const property = fc.asyncProperty(policy, watched, fc.array(step, { maxLength: 5
 
 describe("the consumer of a watch", () => {
   // The server is the real one, and the network is simulated. Whatever changes, whenever streams end, however slowly the
-  // consumer reads, and also if the store is replaced by an older copy of itself, it finally knows the newest states of what it may see. It gets no state twice, and none older than
-  // the one before.
+  // consumer reads, and also if the store is replaced by an older copy of itself, it finally knows the newest states of
+  // what it may see. It gets no state twice, and none older than the one before.
   it("knows the newest states, and gets each of them once and in order", async () => {
     await fc.assert(property, { numRuns: LONG ? 20_000 : 300 });
   });

@@ -142,7 +142,8 @@ const property = fc.property(
 
 describe("watchers", () => {
   // Whatever changes, however slowly they read, whenever they reconnect, and also if the store is replaced by an older copy
-  // of itself, all watchers finally know the newest state of what they may see. No event is unauthorized, out of order, outdated or before its commit; see WatchClient.
+  // of itself, all watchers finally know the newest state of what they may see. No event is unauthorized, out of order,
+  // outdated or before its commit; see WatchClient.
   it("know the newest states of what they may see, in the order of revisions", () => {
     fc.assert(property, { numRuns: LONG ? 100_000 : 2000 });
   });

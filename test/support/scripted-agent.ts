@@ -60,7 +60,10 @@ export class ScriptedAgent {
   readonly agent: Agent;
   readonly metrics: AgentMetrics;
   readonly #events: (SecretEvent | Error)[] = [];
-  readonly #store = new Map<string, { readonly version: number; readonly values: Values }>();
+  readonly #store = new Map<
+    string,
+    { readonly version: number; readonly values: Values; readonly createTime: number }
+  >();
   readonly #stop = new AbortController();
   readonly #run: Promise<unknown>;
   #arrived: () => void = () => {};
@@ -110,9 +113,10 @@ export class ScriptedAgent {
   /** Several secrets change in one Commit. Their events arrive one after the other. */
   commit(secrets: Readonly<Record<string, readonly [version: number, values: Values]>>, expireTime?: number): void {
     const revision = this.#revision++;
-    for (const [path, [version, values]] of Object.entries(secrets)) this.#store.set(path, { version, values });
+    const createTime = this.timers.clock();
+    for (const [path, [version, values]] of Object.entries(secrets))
+      this.#store.set(path, { version, values, createTime });
     for (const [path, [version, values]] of Object.entries(secrets)) {
-      const createTime = this.timers.clock();
       const content = contentOf(values);
       this.emit({ kind: "secret", path, version, state: "live", revision, createTime, expireTime, content });
     }
@@ -177,8 +181,8 @@ export class ScriptedAgent {
         this.batches.push(paths.map(String));
         if (this.batchError !== undefined) throw this.batchError;
         const entries = paths.map((path) => {
-          const { version, values } = this.#store.get(String(path))!;
-          const facts = { revision: 1, createTime: 1, expireTime: undefined, storeRevision: 1 };
+          const { version, values, createTime } = this.#store.get(String(path))!;
+          const facts = { revision: 1, createTime, expireTime: undefined, storeRevision: 1 };
           return { kind: "secret" as const, path: String(path), version, content: contentOf(values), ...facts };
         });
         return { entries, storeRevision: 1 };

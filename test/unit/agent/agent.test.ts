@@ -206,6 +206,28 @@ describe("an agent", () => {
     assert.deepEqual(agent.reports, ["shop/db 1 in-use"]);
   });
 
+  // After the store was replaced by an older copy of itself, version 2 is another version than the one in the files. It must
+  // not count as used while the program uses the old one.
+  it("does not report a version whose number names another version", async () => {
+    const agent = start(`${ONE}  - {name: alone, file: DIR/alone, secret: shop/db, key: k}\n`);
+    agent.put("shop/db", 2, { k: "old" });
+    await agent.settled();
+    agent.running[0]!.end({ kind: "done" });
+    await agent.settled();
+    assert.deepEqual(agent.reports.splice(0), ["shop/db 2 in-use"]);
+    agent.timers.advance(1);
+    agent.put("shop/db", 2, { k: "new" });
+    await agent.settled();
+    agent.running[0]!.end({ kind: "failed", why: "x" });
+    await agent.settled();
+    assert.deepEqual(agent.reports, []);
+    agent.timers.advance(1000);
+    await agent.settled();
+    agent.running[0]!.end({ kind: "done" });
+    await agent.settled();
+    assert.deepEqual(agent.reports, ["shop/db 2 in-use"]);
+  });
+
   it("fails a target whose secret lacks a key, without its values, and keeps the earlier files", async () => {
     const agent = start("targets: [{name: t, file: DIR/f, secret: shop/db, key: password}]");
     agent.put("shop/db", 1, { password: "hunter2" });

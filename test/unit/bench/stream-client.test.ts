@@ -54,4 +54,22 @@ describe("the benchmark's client for streams", () => {
     server.answer = (stream) => stream.session!.destroy();
     assert.equal((await call()).outcome.kind, "error");
   });
+
+  // Without an outcome, the calls after the end of a connection would be missing in the result instead of failing the run.
+  it("reports the calls that begin after the server has ended the connection", async () => {
+    for (const end of ["goaway", "destroy"] as const) {
+      server.answer = (stream) => {
+        const { session } = stream;
+        respond(stream, grpcMessage(Buffer.from("a")), {}, { "grpc-status": "0" });
+        stream.once("close", () => session!.destroyed || session![end]());
+      };
+      const client = await StreamClient.open(server.target);
+      const outcomes: Outcome[] = [];
+      // The first calls can arrive before the end.
+      while (outcomes.at(-1)?.kind !== "error") outcomes.push(await client.callOnce("/a/b", Buffer.from("request")));
+      assert.equal(outcomes[0]!.kind, "ok", end);
+      assert.equal((await client.callOnce("/a/b", Buffer.from("request"))).kind, "error", end);
+      client.close();
+    }
+  });
 });

@@ -233,6 +233,28 @@ describe("a cache", () => {
     await cache.close();
   });
 
+  // A version that was deleted and undeleted has another object in the cache. A version of a restored store can be deleted.
+  it("reports a version that is undeleted, and none that a deleted one replaces", async () => {
+    const scripted = new ScriptedCache({ prefixes: [""] });
+    const { cache } = scripted;
+    await scripted.receive(live("a", 2, 2), synced(2));
+    const old = cache.get("a");
+    const createTime = 2;
+    await scripted.receive(secret({ path: "a", version: 2, state: 2, createTime }, 3), live("a", 2, 4, { createTime }));
+    scripted.reports.splice(0);
+    old.inUse();
+    await turns();
+    assert.deepEqual(
+      scripted.reports.splice(0).map(({ version, state }) => [version, state]),
+      [[2, ReportState.inUse]],
+    );
+    await scripted.receive(RESYNC, secret({ path: "a", version: 2, state: 2, createTime: 5 }, 5), synced(5));
+    old.inUse();
+    await turns();
+    assert.deepEqual(scripted.reports, []);
+    await cache.close();
+  });
+
   it("keeps the content of a version that arrives again, and one that the program has got", async () => {
     const scripted = new ScriptedCache();
     const { cache } = scripted;

@@ -214,8 +214,8 @@ describe("the reports of a watch", () => {
     const { watches, watch, stream, sent } = await watching();
     stream.send(synced(1));
     await turns();
-    watches.answerReport = () => Promise.reject(failed("INVALID_ARGUMENT", { reason: "LIMIT_EXCEEDED" }));
-    await assert.rejects(watch.report("a", 1, "received"), { reason: "LIMIT_EXCEEDED" });
+    watches.answerReport = () => Promise.reject(failed("INVALID_ARGUMENT", { reason: "INVALID_FIELD" }));
+    await assert.rejects(watch.report("a", 1, "received"), { reason: "INVALID_FIELD" });
     await assert.rejects(watch.report("a", 0.5, "received"), { code: "INVALID_ARGUMENT" });
     stream.fail(BROKEN);
     await take(watch, 2);
@@ -223,6 +223,29 @@ describe("the reports of a watch", () => {
     watches.timers.advance(200);
     (await watches.stream(2)).send(synced(2));
     assert.deepEqual(await sent(), []);
+    await watch.return();
+  });
+
+  // The limit can be one of all workloads, and the next stream may find space. Until then, the workload still uses the
+  // version: a version that it receives must not count before the one in use.
+  it("that exceed a limit fail, and are sent again on the next stream", async () => {
+    const { watches, watch, stream, sent } = await watching();
+    stream.send(live("a", 1, 1), synced(1));
+    await take(watch, 2);
+    watches.answerReport = () => Promise.reject(failed("INVALID_ARGUMENT", { reason: "LIMIT_EXCEEDED" }));
+    for (let attempt = 0; attempt < 2; attempt++)
+      await assert.rejects(watch.report("a", 1, "in-use"), { reason: "LIMIT_EXCEEDED" });
+    await sent();
+    stream.send(heartbeat(1), live("a", 2, 2));
+    await take(watch, 2);
+    await watch.report("a", 2, "received");
+    assert.deepEqual(await sent(), []);
+    stream.fail(BROKEN);
+    await take(watch, 1);
+    watches.answerReport = async () => {};
+    watches.timers.advance(200);
+    (await watches.stream(2)).send(synced(2));
+    assert.deepEqual(await sent(), ["a 1 in-use watch-2 "]);
     await watch.return();
   });
 

@@ -193,8 +193,27 @@ describe("SQLite's journal", () => {
     if (existsSync("/proc/locks")) assert.match(lock, /^undefined\nthe lock on \S+coffer\.db is lost\nunknown\n$/);
   });
 
-  // Unauthenticated clients can use up the descriptors of a server whose limit on open files is too low. The list of locks
-  // then can't be read, and the server must not take that for the loss of its lock, which would end it.
+  // A snapshot of a btrfs or ZFS volume has the same inode numbers as the volume. After it was mounted in its place, the path
+  // leads to the same number on another device.
+  it("ends when a file with the same inode number on another device is at its path", () => {
+    const script = `import fs from "node:fs";
+      import { syncBuiltinESMExports } from "node:module";
+      const { journal } = openStore(data);
+      console.log(journal.loss());
+      const stat = fs.statSync;
+      fs.statSync = (path, options) => {
+        const stats = stat(path, options);
+        return path.endsWith("coffer.db") ? Object.assign(stats, { dev: stats.dev + 1n }) : stats;
+      };
+      syncBuiltinESMExports();
+      console.log(journal.loss());
+      process.kill(process.pid, "SIGKILL");`;
+    const { stdout } = inChild(temporaryFolder(), script);
+    assert.match(stdout, /^undefined\n\S+coffer\.db was moved, replaced or removed\n$/);
+  });
+
+  // Unauthenticated clients can use up the descriptors of a server whose limit on open files is too low. The info of the
+  // lock then can't be read, and the server must not take that for the loss of its lock, which would end it.
   it("reports no loss while the process has no free descriptor", () => {
     const script = `import { openSync, closeSync, readFileSync } from "node:fs";
       const { journal } = openStore(data);
