@@ -43,6 +43,10 @@ export interface SubmissionOptions extends ChangeLimits {
   readonly watchers: WatcherVersions;
 }
 
+// The cost of looking up a secret or a version that a command names, in bytes: it takes as long as sealing so many bytes.
+// Without it, thousands of Commits that change nothing, such as Deletes of deleted versions, would be one group.
+const LOOKUP_WORK = 128;
+
 /** A command of a caller, whose operations become durable together or not at all. */
 export class ChangeSubmission implements Submission<ChangeResult> {
   readonly #command: ChangeCommand;
@@ -62,6 +66,7 @@ export class ChangeSubmission implements Submission<ChangeResult> {
   }
 
   plan(draft: Draft): Plan<ChangeResult> {
+    draft.spend(LOOKUP_WORK * lookups(this.#command));
     return this.#repetition(draft) ?? this.#firstTime(draft);
   }
 
@@ -162,6 +167,12 @@ export class ChangeSubmission implements Submission<ChangeResult> {
     draft.remember(request);
     return { kind: "remember", request };
   }
+}
+
+/** The number of secrets and versions that a command names. */
+function lookups({ operations, guards }: ChangeCommand): number {
+  const versions = operations.map((operation) => ("versions" in operation ? operation.versions.length : 0));
+  return versions.reduce((sum, count) => sum + 1 + count, guards.length);
 }
 
 /** The revision of the last change of a path; undefined if nothing is stored for it. */

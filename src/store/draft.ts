@@ -34,7 +34,10 @@ export class Draft {
     return this.#bytes;
   }
 
-  /** What the validation of the commands has cost so far, in bytes, refused ones included: see {@link Fork.spend}. */
+  /**
+   * What the validation of the commands has cost so far, in bytes: as long as it takes to seal so many. It includes refused
+   * commands. See {@link Fork.spend}.
+   */
   get work(): number {
     return this.#work;
   }

@@ -183,6 +183,30 @@ describe("the work of a group", () => {
     assert.equal(await added(put), 1);
   });
 
+  // Such a command writes nothing. Thousands of them in one group would delay the changes of all other callers by all of them.
+  it("includes the secrets and versions that a command names, although it changes nothing", async () => {
+    const versions = Array.from({ length: 10 }, (_, i) => i + 1);
+    const guard = { path: parseSecretPath("a"), expectedVersion: 10 };
+    const [one, all] = [deleteRequest("a"), deleteRequest("a", versions)].map(({ operations }) => operations[0]!);
+    for (const [what, command, most] of [
+      ["128 Deletes", commandOf(...Array<OperationCommand>(128).fill(one!)), 64],
+      ["128 guards", { ...commandOf(one!), guards: Array(128).fill(guard) }, 64],
+      ["128 Deletes of 10 versions", commandOf(...Array<OperationCommand>(128).fill(all!)), 6],
+    ] as const) {
+      const store = await loadStore(new ScriptedJournal());
+      for (const _ of versions) await store.change(putRequest("a", "1"));
+      await store.change(deleteRequest("a", versions));
+      const waiting = Array.from({ length: 2 * most }, () => store.change(command));
+      const put = store.change(putRequest("b", "1"));
+      let isPut = false;
+      void put.then(() => (isPut = true));
+      await Promise.all(waiting.slice(0, most));
+      assert.equal(isPut, false, `the Put is in a later group than the first of ${what}`);
+      await Promise.all(waiting);
+      assert.equal(await added(put), 1);
+    }
+  });
+
   it("includes the versions whose state changes", async () => {
     const journal = new ScriptedJournal();
     const store = await loadStore(journal);
