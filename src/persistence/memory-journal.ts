@@ -1,17 +1,17 @@
 import type { CommitOutcome, CommittedEntry, Journal, JournalEntry } from "../store/journal.ts";
 import { type RandomFill, secureRandom } from "../sealing/random.ts";
 import type { Revision } from "../store/revision.ts";
-import type { TimelineId } from "../store/timelines.ts";
+import type { TimelineStart } from "../store/timelines.ts";
 import { assignRevisions } from "./assigned-revisions.ts";
 import { newTimeline, textOf } from "./timeline-rows.ts";
 
 /** A journal that stores nothing: all secrets are lost when the process ends. For tests, and for `--store memory`. */
 export class MemoryJournal implements Journal {
-  readonly #timeline: TimelineId;
+  readonly #timeline: TimelineStart;
   #lastRevision: Revision = 0;
 
   constructor(random: RandomFill = secureRandom) {
-    this.#timeline = textOf(newTimeline(random));
+    this.#timeline = { first: 0, id: textOf(newTimeline(random)) };
   }
 
   async *load(): AsyncGenerator<readonly CommittedEntry[]> {

@@ -28,8 +28,8 @@ export const APPLICATION_ID = 0x434f4652;
  *
  * log_mark: binds a log to the database (log-mark.ts).
  *
- * timelines: one row for each run of the server that has committed, with the revision of its first commit. The oldest ones
- * are removed (timeline-rows.ts).
+ * timelines: one row for each run of the server that has committed, with the first revision that was free for it. The
+ * oldest ones are removed (timeline-rows.ts).
  */
 const STEPS: readonly string[] = [
   `CREATE TABLE identity (

@@ -155,8 +155,7 @@ export class SqliteJournal implements Journal {
       const entries = assignRevisions(group, this.#lastRevision);
       writer.marks.write();
       writer.rows.write(entries);
-      const [first] = entries;
-      const timeline = first && writer.timeline.write(first.revision);
+      const timeline = entries.length > 0 ? writer.timeline.write(this.#lastRevision) : undefined;
       this.#commit.run();
       this.#log.added(size);
       this.#writer = writer;

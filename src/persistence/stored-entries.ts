@@ -73,7 +73,7 @@ export class StoredEntries {
     const latest = starts.at(-1)?.first;
     if (latest === undefined) throw this.#damaged(`${last} has no timeline`);
     if (latest > last) throw this.#damaged(`${latest}, which begins a timeline, is not reached`);
-    return starts.map(({ first, id }) => ({ revision: first, changes: [], requests: undefined, timeline: id }));
+    return starts.map((timeline) => ({ revision: timeline.first, changes: [], requests: undefined, timeline }));
   }
 
   *#rows(): Generator<StoredRow> {

@@ -46,14 +46,15 @@ export class OwnTimeline {
   }
 
   /**
-   * Call it within every transaction, with its first revision. If the timeline begins with this transaction, writes it and
-   * returns its id.
+   * Call it within every transaction that has an entry, with the last revision before it. If the timeline begins with this
+   * transaction, writes and returns it.
    */
-  write(first: Revision): TimelineId | undefined {
+  write(last: Revision): TimelineStart | undefined {
     if (this.#hasBegun) return undefined;
+    const first = last + 1;
     this.#insert.run(first, this.#id);
     this.#trim.run();
-    return textOf(this.#id);
+    return { first, id: textOf(this.#id) };
   }
 
   /** Call it when the transaction is durable. */

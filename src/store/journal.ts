@@ -1,7 +1,7 @@
 import type { Change } from "./change.ts";
 import type { OperationResult } from "./command.ts";
 import type { Revision } from "./revision.ts";
-import type { TimelineId } from "./timelines.ts";
+import type { TimelineStart } from "./timelines.ts";
 
 /** All changes of one command. They become durable together and share one revision. */
 export interface JournalEntry<Sealed = Buffer> {
@@ -41,8 +41,8 @@ export interface CommittedEntry<Sealed = Buffer> extends JournalEntry<Sealed> {
    * has it.
    */
   readonly forgotten?: Revision;
-  /** The timeline that begins with this entry. */
-  readonly timeline?: TimelineId | undefined;
+  /** The timeline that begins with this entry, at the latest. */
+  readonly timeline?: TimelineStart | undefined;
 }
 
 /**
@@ -55,7 +55,7 @@ export interface CommittedEntry<Sealed = Buffer> extends JournalEntry<Sealed> {
  * - unknown: the entries may or may not be on disk. This process must not publish or write anything more.
  */
 export type CommitOutcome =
-  | { readonly kind: "committed"; readonly revisions: readonly Revision[]; readonly timeline?: TimelineId }
+  | { readonly kind: "committed"; readonly revisions: readonly Revision[]; readonly timeline?: TimelineStart }
   | { readonly kind: "stale"; readonly catchUpTo: Revision }
   | { readonly kind: "rejected"; readonly cause: unknown; readonly shortage: Shortage }
   | { readonly kind: "unknown"; readonly cause: unknown };

@@ -116,9 +116,9 @@ export class Memory<Sealed extends Measured = Buffer> {
    */
   publish(entries: readonly CommittedEntry<Sealed>[]): void {
     const later = entries.filter(({ revision }) => revision > this.#revision);
-    for (const { revision, forgotten = 0, timeline } of entries) {
+    for (const { forgotten = 0, timeline } of entries) {
       this.#forgotten = Math.max(this.#forgotten, forgotten);
-      if (timeline !== undefined) this.#timelines.begin({ first: revision, id: timeline });
+      if (timeline !== undefined) this.#timelines.begin(timeline);
     }
     for (const { revision, changes } of later) {
       for (const change of changes) {

@@ -8,7 +8,11 @@ export type TimelineId = string;
 
 /** Where a timeline begins. It ends where the next one begins. */
 export interface TimelineStart {
-  /** The revision of its first commit. */
+  /**
+   * The revision after the last one of the earlier timeline. The first commit can have a higher one, because a commit with
+   * several puts takes a revision for each of them. Those below the revision of the commit may exist on the timeline of
+   * another store, with other changes.
+   */
   readonly first: Revision;
   readonly id: TimelineId;
 }

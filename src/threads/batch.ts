@@ -1,4 +1,5 @@
 import type { CommittedEntry } from "../store/journal.ts";
+import type { TimelineStart } from "../store/timelines.ts";
 import { type Location, readChange, writeChange } from "./change-columns.ts";
 import { ColumnReader, ColumnWriter, type Columns } from "./columns.ts";
 
@@ -17,7 +18,7 @@ export function encodeBatch(entries: readonly CommittedEntry<Location>[]): Colum
   for (const { revision, changes, forgotten = 0, timeline } of entries) {
     writer.number(revision);
     writer.number(forgotten);
-    writer.optionalText(timeline);
+    writer.list(timeline === undefined ? [] : [timeline], writeTimeline);
     writer.list(changes, writeChange);
   }
   return writer.end();
@@ -28,8 +29,17 @@ export function decodeBatch(batch: Columns): CommittedEntry<Location>[] {
   const reader = new ColumnReader(batch);
   const entries: CommittedEntry<Location>[] = [];
   while (!reader.isOver) {
-    const [revision, forgotten, timeline] = [reader.number(), reader.number(), reader.optionalText()];
+    const [revision, forgotten, [timeline]] = [reader.number(), reader.number(), reader.list(readTimeline)];
     entries.push({ revision, changes: reader.list(readChange), requests: undefined, forgotten, timeline });
   }
   return entries;
+}
+
+function writeTimeline(writer: ColumnWriter, { first, id }: TimelineStart): void {
+  writer.number(first);
+  writer.text(id);
+}
+
+function readTimeline(reader: ColumnReader): TimelineStart {
+  return { first: reader.number(), id: reader.text() };
 }

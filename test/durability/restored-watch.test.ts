@@ -109,3 +109,26 @@ it("a watcher gets a snapshot after a restore, although the store has grown past
   );
   await last.stop();
 });
+
+// A Commit with three puts takes three revisions, and the first one after the restore skips the revision of the lost change.
+// That revision must not belong to the run that was copied while it went on.
+it("a watcher gets a snapshot if the first commit after a restore skips the revision that it has seen", async () => {
+  let seen: Watching["bookmark"] | undefined;
+  await served(async (caller) => {
+    await put(caller, "a", "x");
+    rmSync(backup, { recursive: true, force: true });
+    copyAsIs(store, backup);
+    await put(caller, "lost", "1");
+    const watching = await watched(caller, {});
+    seen = watching.bookmark;
+    watching.cancel();
+  }, "kill");
+  restore();
+  await served(async (caller) => {
+    const operations = ["p", "q", "r"].map((path) => ({ put: { path, data: { k: "1" } } }));
+    assert.equal((await caller.call("Commit", { operations })).code, "OK");
+    const { shown } = await watched(caller, seen!);
+    assert.equal(shown[0], "resync");
+    assert.ok(!shown.some((text) => text.startsWith("lost")));
+  });
+});

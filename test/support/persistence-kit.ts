@@ -138,7 +138,7 @@ export async function loaded(journal: Journal): Promise<CommittedEntry[]> {
 /** The timelines of a journal, ascending, each as its first revision and its id. */
 export async function timelines(journal: Journal): Promise<(readonly [Revision, TimelineId])[]> {
   const all = await everything(journal);
-  return all.flatMap(({ revision, timeline }) => (timeline === undefined ? [] : [[revision, timeline] as const]));
+  return all.flatMap(({ timeline }) => (timeline === undefined ? [] : [[timeline.first, timeline.id] as const]));
 }
 
 async function everything(journal: Journal): Promise<CommittedEntry[]> {

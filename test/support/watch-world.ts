@@ -228,9 +228,11 @@ export class WatchWorld {
   }
 
   #publish(changes: readonly Change[]): void {
-    this.#revision += 1;
+    const first = this.#revision + 1;
+    // As in the store: a commit takes a revision for each put.
+    this.#revision += Math.max(1, changes.filter(({ kind }) => kind === "put").length);
     const committed = { revision: this.#revision, changes, requests: undefined };
-    const entry = this.#hasCommitted ? committed : { ...committed, timeline: `run ${this.#run}` };
+    const entry = this.#hasCommitted ? committed : { ...committed, timeline: { first, id: `run ${this.#run}` } };
     this.#hasCommitted = true;
     if (this.#keepsLog) this.#log.push(entry);
     this.memory.publish([entry]);
@@ -281,7 +283,12 @@ export class WatchWorld {
 }
 
 /** The timeline of the revisions before the first commit. */
-const FIRST_TIMELINE: CommittedEntry = { revision: 0, changes: [], requests: undefined, timeline: "store" };
+const FIRST_TIMELINE: CommittedEntry = {
+  revision: 0,
+  changes: [],
+  requests: undefined,
+  timeline: { first: 0, id: "store" },
+};
 
 /** Knows no watch. */
 const NO_REGISTRY: WatchRegistry = {

@@ -9,6 +9,7 @@ import { MAX_TIMELINES } from "../../../src/persistence/timeline-rows.ts";
 import {
   committed,
   entries,
+  entry,
   loaded,
   plainContent,
   put,
@@ -57,7 +58,7 @@ describe("the timelines of a store", () => {
     const second = run(file, 2);
     assert.deepEqual(await second.commit([]), { kind: "committed", revisions: [] }, "an empty group begins none");
     const outcome = await second.commit(entries(put("a", 1), put("b", 1)));
-    assert.deepEqual(outcome, { kind: "committed", revisions: [1, 2], timeline: idOf(2) });
+    assert.deepEqual(outcome, { kind: "committed", revisions: [1, 2], timeline: { first: 1, id: idOf(2) } });
     assert.deepEqual(await second.commit(entries(put("a", 2))), { kind: "committed", revisions: [3] });
     second.close();
     run(file, 3).close();
@@ -68,6 +69,24 @@ describe("the timelines of a store", () => {
       [0, storeId],
       [1, idOf(2)],
       [4, idOf(4)],
+    ]);
+  });
+
+  // A commit with several puts takes a revision for each of them. If a copy was made while an earlier run went on, the run
+  // that began with the copy must not leave revisions in between to the earlier one, which has used them for other changes.
+  it("begin with the revision after the last one, also if their first commit has several puts", async () => {
+    const file = join(temporaryFolder(), "coffer.db");
+    const first = run(file, 1);
+    await committed(first, entries(put("a", 1)));
+    first.close();
+    const second = run(file, 2);
+    const group = [entry(...["a", "b", "c"].map((path) => put(path, path === "a" ? 2 : 1)))];
+    const outcome = await second.commit(group);
+    assert.deepEqual(outcome, { kind: "committed", revisions: [4], timeline: { first: 2, id: idOf(2) } });
+    second.close();
+    assert.deepEqual((await reopened(file)).slice(1), [
+      [1, idOf(1)],
+      [2, idOf(2)],
     ]);
   });
 

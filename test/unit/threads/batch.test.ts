@@ -69,7 +69,7 @@ const entries: fc.Arbitrary<CommittedEntry<Location>[]> = fc.array(
     changes: fc.array(change, { maxLength: 4 }),
     requests: fc.constant(undefined),
     forgotten: number,
-    timeline: fc.option(fc.string(), { nil: undefined }),
+    timeline: fc.option(fc.record({ first: fc.nat(), id: fc.string() }), { nil: undefined }),
   }),
   { maxLength: 20 },
 );
