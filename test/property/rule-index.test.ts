@@ -20,7 +20,10 @@ const rule: fc.Arbitrary<Rule> = fc.array(idPattern, { minLength: 1, maxLength: 
   actions: new Set(["read"] as const),
 }));
 
-const id = fc.tuple(domain, segments).map(([name, text]) => SpiffeId.parse(`spiffe://${name}/${text.join("/")}`));
+/** An ID can also name only a trust domain, which no pattern matches. */
+const id = fc
+  .tuple(domain, fc.oneof({ weight: 9, arbitrary: segments }, fc.constant([])))
+  .map(([name, text]) => SpiffeId.parse([`spiffe://${name}`, ...text].join("/")));
 
 /** An ID that a pattern of the rules matches. */
 function idOf({ text }: SpiffeIdPattern, fill: readonly string[]): SpiffeId {
