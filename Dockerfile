@@ -30,6 +30,8 @@ RUN cd node_modules/better-sqlite3 && mv build/Release/better_sqlite3.node . && 
     mkdir -p build/Release && mv better_sqlite3.node build/Release/
 RUN cd node_modules/sodium-native/prebuilds && mkdir ../kept && mv "linux-$(node -p process.arch)" ../kept/ && \
     rm -rf ./* && mv ../kept/* . && rmdir ../kept
+# koffi's package has a binary for each C library. That of musl can't be loaded in this image.
+RUN rm -r node_modules/@koromix/koffi-linux-*/musl_*
 # At its first use, a named volume gets the owner and the mode of the folder that it is mounted on.
 RUN mkdir -p /volumes/var/lib/coffer /volumes/etc/coffer/root-key && \
     chmod 700 /volumes/var/lib/coffer /volumes/etc/coffer/root-key

@@ -1,5 +1,6 @@
 import { notConverged } from "../domain/watch-errors.ts";
 import type { ConvergenceDemand } from "./command.ts";
+import type { Fork } from "./draft.ts";
 import { type StoredSecret, UNCOMMITTED, newest } from "./secret.ts";
 import type { WatcherBehind, WatcherVersions } from "./watch-registry.ts";
 
@@ -12,8 +13,13 @@ const MAX_NAMED_IN_ERROR = 10;
  */
 const MAX_NAMES_LENGTH = 1000;
 
+// The cost of comparing the report of a watcher, in bytes: it takes as long as sealing so many bytes. Without it, thousands of
+// Deletes of a secret with thousands of watchers would be one group, also if each of them is refused.
+const WATCHER_WORK = 128;
+
 /** Requires that all watchers of a secret use its newest version, and that there are enough. Throws NOT_CONVERGED. */
 export function requireConverged(
+  fork: Pick<Fork, "spend">,
   secret: StoredSecret,
   watchers: WatcherVersions,
   { minWatchers, refusal }: ConvergenceDemand,
@@ -24,6 +30,7 @@ export function requireConverged(
   // No report is about a version that is not committed yet.
   const since = revision === UNCOMMITTED ? Number.POSITIVE_INFINITY : revision;
   const { watchers: all, converged, behind } = watchers.count(secret.path, { number, revision: since });
+  fork.spend(WATCHER_WORK * all);
   if (converged === all && all >= minWatchers) return;
   const named = refusal === "named" ? fitting(behind.slice(0, MAX_NAMED_IN_ERROR).map(describe)) : [];
   throw notConverged(secret.path, { newest: number, watchers: all, minWatchers, behind: all - converged, named });

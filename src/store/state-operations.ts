@@ -16,7 +16,7 @@ export function planVersions(fork: Fork, command: VersionsCommand, watchers: Wat
   const { kind, path, expectedVersion, convergence } = command;
   const secret = requireVersions(fork.get(path), path);
   expectLatest(secret, path, expectedVersion);
-  if (convergence !== undefined) requireConverged(secret, watchers, convergence);
+  if (convergence !== undefined) requireConverged(fork, secret, watchers, convergence);
   const named = namedVersions(secret, command.versions);
   if (kind === "destroy") removeExpired(fork, secret, named);
   const changed = named.filter((version) => CHANGED[kind](stateAt(version, fork.time), version, secret));

@@ -253,7 +253,7 @@ export class ConvergenceRun {
 
   #require(): void {
     try {
-      requireConverged(this.#secret, this.#registry, { minWatchers: 0, refusal: "counted" });
+      requireConverged({ spend: () => {} }, this.#secret, this.#registry, { minWatchers: 0, refusal: "counted" });
     } catch (error) {
       if (!(error instanceof CofferError)) throw error;
       this.#seen.add("required and refused");

@@ -80,6 +80,22 @@ describe("a change that requires convergence", () => {
     });
   }
 
+  // Each compares all watchers of the secret. Thousands of them in one group would block the thread of the store.
+  it("counts its watchers as work, so that a group with many of them ends early", async () => {
+    for (const [connected, first] of [
+      [2000, 5],
+      [2, 8],
+    ] as const) {
+      const { store, watchers } = await open();
+      watchers.converged = connected;
+      watchers.behind = behind(1);
+      const refused = Array.from({ length: 8 }, () => outcomeOf(store.change(removal("delete", "counted"))));
+      await refused[0];
+      assert.equal(watchers.requested.length, first, `the Deletes of the first group beside ${connected} watchers`);
+      assert.deepEqual(await Promise.all(refused), Array(8).fill("NOT_CONVERGED"));
+    }
+  });
+
   it("names at most ten watchers that are behind, with their instances and versions, if the caller may know them", async () => {
     const { store, watchers } = await open();
     watchers.behind = [
