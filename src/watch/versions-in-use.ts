@@ -38,6 +38,9 @@ export interface VersionsInUseOptions {
   readonly authorizer: () => Authorizer;
 }
 
+/** The unit of the limits, in messages. */
+const REPORTED = "paths with a report";
+
 /**
  * Which versions of secrets the watchers of all fronts use, by their reports. It belongs to the thread of the store, so
  * that a change can require that all watchers use the newest version, and no report or watch comes between this check and
@@ -127,13 +130,13 @@ export class VersionsInUse implements OwnWatchRegistry {
 
   #reserve(ofWatch: number, caller: string): void {
     if (ofWatch >= MAX_REPORTED_PATHS)
-      throw limitExceeded("path", MAX_REPORTED_PATHS, "paths", ofWatch + 1, "this watch");
+      throw limitExceeded("path", MAX_REPORTED_PATHS, REPORTED, ofWatch + 1, "this watch");
     const ofCaller = (this.#reported.get(caller) ?? 0) + 1;
     if (ofCaller > MAX_REPORTED_PATHS_OF_CALLER)
-      throw limitExceeded("path", MAX_REPORTED_PATHS_OF_CALLER, "paths", ofCaller, "all watches of this SPIFFE ID");
+      throw limitExceeded("path", MAX_REPORTED_PATHS_OF_CALLER, REPORTED, ofCaller, "this SPIFFE ID");
     const ofAll = this.#reportedByAll + 1;
     if (ofAll > MAX_REPORTED_PATHS_OF_ALL)
-      throw limitExceeded("path", MAX_REPORTED_PATHS_OF_ALL, "paths", ofAll, "all watches of the server");
+      throw limitExceeded("path", MAX_REPORTED_PATHS_OF_ALL, REPORTED, ofAll, "the server");
     this.#countReported(caller, 1);
   }
 
