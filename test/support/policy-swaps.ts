@@ -77,8 +77,8 @@ const CONNECTIONS = 4;
 
 /**
  * Replaces the policy of a server repeatedly, with an invalid one before every second one, while calls continue. Every
- * policy is different, so a List shows which policy decided it, and the policies must come in the order of their
- * delivery. The first one, the last one and every fourth one decide a call, unless a decision was wrong.
+ * policy is different, so a List shows which policy decided it. On each connection, the policies must come in the order of
+ * their delivery. The first one, the last one and every fourth one decide a call, unless a decision was wrong.
  */
 export async function swapPolicies(options: PolicySwapsOptions): Promise<PolicySwapsFindings> {
   const { site, deliver, swaps, callsPerSecond } = options;
@@ -167,13 +167,14 @@ class Load {
 
 /**
  * Checks that each decision is that of a policy which may be in force: no older than the newest policy that has decided
- * a call, and no newer than the last one that was delivered.
+ * a call on the same connection, and no newer than the last one that was delivered. The threads that answer calls adopt a
+ * policy one after the other, so two connections of one caller can be decided by different policies for a moment.
  */
 class Judge {
   /** The number of the last policy that was delivered. */
   delivered = 0;
-  /** The highest number of a policy that has decided a call. */
-  shown = 0;
+  /** The highest number of a policy that has decided a call, by connection. */
+  readonly #shown = new Map<Caller, number>();
   readonly sets = new Set<number>();
   readonly wrong: string[] = [];
   readonly failed = new Map<string, number>();
@@ -185,34 +186,38 @@ class Judge {
 
   /** Checks that a List returns exactly the secrets of one policy. */
   async list(caller: Caller): Promise<void> {
-    const least = this.shown;
+    const least = this.#shownOn(caller);
     const outcome = await caller.list({ prefix: "set/" });
     if (this.#hasFailed(outcome)) return;
     const paths = (outcome.response?.entries ?? []).map(({ path }: { path: string }) => path).join();
     const set = Number(/^set\/(\d+)\//.exec(paths)?.[1]);
     if (paths !== secretsOf(set).join() || set < least || set > this.delivered)
       this.#complain(`List shows ${paths || outcome.code}`, least);
-    else this.#show(set);
+    else this.#show(caller, set);
   }
 
   /** Checks a Get of a secret that only the last delivered policy allows. */
   async read(caller: Caller): Promise<void> {
-    const [least, set] = [this.shown, this.delivered];
+    const [least, set] = [this.#shownOn(caller), this.delivered];
     const outcome = await caller.get({ path: secretsOf(set)[1]! });
     if (this.#hasFailed(outcome)) return;
-    if (outcome.code === "OK") this.#show(set);
+    if (outcome.code === "OK") this.#show(caller, set);
     else if (least === this.delivered) this.#complain(`Get of a secret of policy ${set} is denied`, least);
   }
 
   async readAlways(caller: Caller): Promise<void> {
-    const least = this.shown;
+    const least = this.#shownOn(caller);
     const outcome = await caller.get({ path: ALWAYS });
     if (!this.#hasFailed(outcome) && outcome.code !== "OK") this.#complain(`Get of ${ALWAYS} is denied`, least);
   }
 
-  #show(set: number): void {
+  #shownOn(caller: Caller): number {
+    return this.#shown.get(caller) ?? 0;
+  }
+
+  #show(caller: Caller, set: number): void {
     this.sets.add(set);
-    this.shown = Math.max(this.shown, set);
+    this.#shown.set(caller, Math.max(this.#shownOn(caller), set));
   }
 
   #complain(what: string, least: number): void {
