@@ -6,6 +6,7 @@ import type { Worker } from "node:worker_threads";
 import { FrontThreads } from "../../../src/app/front-threads.ts";
 import type { FrontParts } from "../../../src/app/front-host.ts";
 import { processTimers } from "../../../src/domain/timers.ts";
+import { DEFAULT_BUDGET_LIMITS } from "../../../src/grpc/budget.ts";
 import { SharedDelays } from "../../../src/observability/shared-delays.ts";
 
 // Node throws when it can't start a thread, for example without memory for it. A thread that was started earlier would
@@ -17,7 +18,12 @@ it("fronts end if another one can't be started", async () => {
   // The memory of the counters is in the message to each front. The second message can't be cloned.
   const memories: unknown[] = [new SharedArrayBuffer(8), () => "no memory"];
   const parts = {
-    config: { threads: 2, handshakes: { connections: 10, inProgress: 10, perSecond: 10 }, listen: [] },
+    config: {
+      threads: 2,
+      handshakes: { connections: 10, inProgress: 10, perSecond: 10 },
+      budgets: DEFAULT_BUDGET_LIMITS,
+      listen: [],
+    },
     resources: {
       identity: { state: { kind: "waiting", problems: [] }, onState: () => {} },
       policy: { inForce: { policy: { rules: [] }, admins: [], epoch: 0 }, onChange: () => {} },
