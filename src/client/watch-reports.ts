@@ -20,8 +20,9 @@ interface Report {
   /** 0 if a version is in use that the store does not have. */
   version: number;
   /**
-   * "idle": sent, or failed. "over limit": refused until the next stream, because of a limit. "queued": waits for a sender. "sending": a sender has it. "changed": a sender has it, and it
-   * has to be sent again. Two senders at a time could deliver it in the other order.
+   * "idle": sent, or failed. "over limit": refused until the next stream, because of a limit. "queued": waits for a
+   * sender. "sending": a sender has it. "changed": a sender has it, and it has to be sent again. Two senders at a time
+   * could deliver it in the other order.
    */
   progress: "idle" | "over limit" | "queued" | "sending" | "changed";
   /** Called when it was sent, with the error if the server refused it. */

@@ -34,8 +34,8 @@ const COMMON = 0;
 
 /**
  * What the callers of a process hold, in memory that its threads share: a sum for each resource, and a slot for each
- * SPIFFE ID that has a connection or a call on any thread. The slot is found by a keyed 128-bit hash of the SPIFFE ID, whose key is
- * random in each process, so that a caller can't choose one that collides.
+ * SPIFFE ID that has a connection or a call on any thread. The slot is found by a keyed 128-bit hash of the SPIFFE ID. The
+ * key is random in each process, so that a caller can't choose a SPIFFE ID that collides.
  *
  * Sums are atomic. Only the table of slots has a lock, which a connection takes when it is opened and when the last one
  * of its SPIFFE ID is closed. A thread that ended while it held the lock would block the others. This has no effect,
