@@ -8,7 +8,7 @@
 import "./node-release.mjs";
 import { withBuildLock } from "./build-lock.mjs";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -18,6 +18,14 @@ const folder = dirname(require.resolve("better-sqlite3/package.json"));
 
 // Milliseconds between two progress lines during one step of the compiler.
 const PROGRESS_MS = 10_000;
+
+// SQLite calls fsync unless this flag says that the system has a working fdatasync. SQLite needs no more than fdatasync, which
+// leaves out metadata that no read needs, such as the time of the last change. With fsync, a commit that changes this time also
+// waits for the journal of the file system, with the changes of all other programs in it.
+const SQLITE_FLAGS = "-DHAVE_FDATASYNC=1";
+
+/** Has the flags of the last compilation. */
+const FLAGS_FILE = join(folder, "build/coffer-flags");
 
 /**
  * Whether the binary works. Only running it can show that. A binary for another Node can't be loaded. A binary with the
@@ -33,6 +41,11 @@ function works() {
   return spawnSync(process.execPath, ["-e", probe], { stdio: "ignore" }).status === 0;
 }
 
+/** Whether the binary works and was compiled with these flags. */
+function isUpToDate() {
+  return existsSync(FLAGS_FILE) && readFileSync(FLAGS_FILE, "utf8") === SQLITE_FLAGS && works();
+}
+
 /** The folder that contains include/node, which node-gyp calls nodedir; undefined if there is none. */
 function headersBesideNode() {
   const prefix = resolve(dirname(process.execPath), "..");
@@ -46,6 +59,7 @@ function compiled() {
   const header = relative(join(folder, "build"), join(import.meta.dirname, "object-wrap.h"));
   const env = {
     ...process.env,
+    CFLAGS: `${process.env.CFLAGS ?? ""} ${SQLITE_FLAGS}`,
     CXXFLAGS: `${process.env.CXXFLAGS ?? ""} -include ${header}`,
     ...(nodedir === undefined ? {} : { npm_config_nodedir: nodedir }),
   };
@@ -81,7 +95,7 @@ function withProgress(build) {
 
 async function build() {
   // Another process may have compiled SQLite while this one waited.
-  if (works()) return;
+  if (isUpToDate()) return;
   console.error("coffer: compiling SQLite once, which takes one to five minutes");
   if (!(await compiled()) || !works()) {
     console.error(
@@ -90,7 +104,9 @@ async function build() {
     console.error("        (include/node beside the node binary, or network access to nodejs.org).");
     process.exit(1);
   }
+  mkdirSync(dirname(FLAGS_FILE), { recursive: true });
+  writeFileSync(FLAGS_FILE, SQLITE_FLAGS);
   console.error("coffer: SQLite is compiled");
 }
 
-if (!works()) await withBuildLock(build);
+if (!isUpToDate()) await withBuildLock(build);

@@ -90,6 +90,21 @@ describe("the build", () => {
     assert.equal((await run(process.execPath, "scripts/native.mjs")).stderr, "");
   });
 
+  // A clone whose SQLite was compiled by an earlier release would otherwise keep its slower syncs, without a message.
+  it("compiles SQLite again when the flags of the compiler have changed", async () => {
+    const flags = join(clone, "node_modules/better-sqlite3/build/coffer-flags");
+    const compiler = 'require("fs").appendFileSync("compiled", process.env.CFLAGS)';
+    const scripts = { "build-release": `node -e '${compiler}'` };
+    write("node_modules/better-sqlite3/package.json", JSON.stringify({ main: "index.js", scripts }));
+    write("node_modules/better-sqlite3/index.js", "module.exports = class { close() {} };");
+    const build = async () => (await run(process.execPath, "scripts/native.mjs")).stderr.includes("SQLite is compiled");
+    assert.deepEqual([await build(), await build()], [true, false]);
+    writeFileSync(flags, "-DOF_AN_EARLIER_RELEASE=1");
+    assert.deepEqual([await build(), await build()], [true, false]);
+    const compiled = readFileSync(join(clone, "node_modules/better-sqlite3/compiled"), "utf8");
+    assert.equal(compiled.match(/-DHAVE_FDATASYNC=1/g)?.length, 2, compiled);
+  });
+
   // A new user may start two commands at the same time, and neither finds a compiled SQLite. One compiles, and the
   // other waits for it.
   it("compiles once when two builds start at the same time", async () => {

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import Database from "better-sqlite3";
 import { WriteAheadLog } from "../../../src/persistence/write-ahead-log.ts";
-import { temporaryFolder } from "../../support/persistence-kit.ts";
+import { whyNoFaults } from "../../support/failing-disk.ts";
+import { inChild, temporaryFolder } from "../../support/persistence-kit.ts";
 
 describe("the write-ahead log", () => {
   // An incomplete checkpoint is an error, although SQLite reports it only as a number. The reader in this test stands
@@ -20,5 +22,23 @@ describe("the write-ahead log", () => {
     reader.exec("COMMIT");
     log.checkpoint("full");
     for (const each of [reader, db]) each.close();
+  });
+
+  // Each commit is synced before it is acknowledged. fsync would also write the time of the last change, and with it the
+  // journal of the file system.
+  it("is synced by fdatasync once for each commit", { skip: whyNoFaults() ?? false }, () => {
+    const data = join(temporaryFolder(), "data");
+    const trace = `${data}.trace`;
+    const script = `const store = openStore(data);
+      const commit = (version) => committed(store.journal, entries(putSealed(store, "a", version, "value")));
+      void commit(1).then(() => commit(2)).then(() => commit(3)).then(() => process.kill(process.pid, "SIGKILL"));`;
+    const { stderr } = inChild(data, script, `exec strace -f -y -o '${trace}' -e trace=fsync,fdatasync "$@"`);
+    assert.equal(stderr, "");
+    const syncs = readFileSync(trace, "utf8").matchAll(/(\w+)\(\d+<[^>]*\/coffer\.db-wal>/g);
+    // The first commit also syncs the header of the log.
+    assert.deepEqual(
+      Array.from(syncs, ([, call]) => call),
+      ["fdatasync", "fdatasync", "fdatasync", "fdatasync"],
+    );
   });
 });
