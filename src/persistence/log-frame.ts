@@ -15,8 +15,8 @@ export const TRIAL = Buffer.from("coffer: no frames, a trial only.", "latin1");
 const MAGIC = 0x377f0682;
 const FORMAT = 3_007_000;
 
-/** The number of bytes to read at a time. */
-const CHUNK_BYTES = 1024 * 1024;
+/** The number of bytes to read at a time. They fit into the cache of a core. */
+const CHUNK_BYTES = 64 * 1024;
 
 /**
  * Two words that all frames of one generation of the log share. SQLite adds 1 to `first` at each restart of the log.
