@@ -40,7 +40,7 @@ export class SecretStore extends SecretReader implements Changes {
   readonly #submission: SubmissionOptions;
 
   private constructor(options: StoreOptions, state: StoreState) {
-    super({ ...options, memory: state.memory, catchUp: () => {} });
+    super({ ...options, memory: state.memory });
     this.#options = options;
     this.#state = state;
     this.#commits = new GroupCommit({ ...options, state });
