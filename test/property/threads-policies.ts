@@ -61,6 +61,8 @@ export class PolicyHistory {
     if (revision === undefined) return [];
     const [first = 0, last = Number.POSITIVE_INFINITY] = [this.#since[epoch], this.#since[epoch + 1]];
     if (first <= revision && revision <= last) return [];
-    return [`policy ${epoch}, in force from revision ${first} to ${last}, decided a call that saw revision ${revision}`];
+    return [
+      `policy ${epoch}, in force from revision ${first} to ${last}, decided a call that saw revision ${revision}`,
+    ];
   }
 }
