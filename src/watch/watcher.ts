@@ -110,7 +110,7 @@ export class Watcher implements Stepwise {
       sink.fail(svidExpired());
       return false;
     }
-    if (this.#sightUntil !== undefined) this.#adopt(this.#sightUntil);
+    this.#adoptPolicy();
     if (this.#hasMissedPurge) this.#resync();
     const notice = this.#notices.shift();
     if (notice !== undefined) sink.send(notice);
@@ -149,10 +149,9 @@ export class Watcher implements Stepwise {
   // ---- snapshot, and continuing from a revision
 
   #walk(base: Revision): void {
-    const { memory, request } = this.#options;
-    const { scope } = request;
+    const { memory } = this.#options;
     const atOrAfter = (text: string) => {
-      const at = scope.atOrAfter(text);
+      const at = this.scope.atOrAfter(text);
       return at === undefined ? undefined : this.#sight.atOrAfter(at);
     };
     const scan = new PathScan({ memory, atOrAfter, withTombstones: base > 0 });
@@ -209,8 +208,7 @@ export class Watcher implements Stepwise {
   /** Sends a secret, unless it has changed in the meantime: it then waits to be sent with the later change. */
   #deliver(candidate: Candidate): boolean {
     const { events, sink, request } = this.#options;
-    const { withValues } = request;
-    const event = candidate.isRevoked ? undefined : events.prepare(candidate, withValues);
+    const event = candidate.isRevoked ? undefined : events.prepare(candidate, request.withValues);
     if (event !== undefined && !sink.fits(event.bytes)) return false;
     this.#outgoing = undefined;
     if (candidate.isRevoked) sink.send({ kind: "revoked", path: candidate.path, ...this.#complete });
@@ -231,10 +229,13 @@ export class Watcher implements Stepwise {
 
   // ---- differences
 
-  #adopt(until: Revision): void {
+  #adoptPolicy(): void {
     const { caller, request, memory, authorizer } = this.#options;
-    const before = { sight: this.#sight, since: this.#sightSince, until };
-    this.#sight = new Sight(authorizer(), caller.id, request);
+    // This call can report a change of the policy.
+    const current = authorizer();
+    if (this.#sightUntil === undefined) return;
+    const before = { sight: this.#sight, since: this.#sightSince, until: this.#sightUntil };
+    this.#sight = new Sight(current, caller.id, request);
     this.#sightUntil = undefined;
     if (before.sight.fingerprint === this.#sight.fingerprint) return;
     this.#sightSince = memory.revision;
@@ -254,13 +255,12 @@ export class Watcher implements Stepwise {
   }
 
   #beginReconciliation(): void {
-    const { memory, request, limits } = this.#options;
+    const { memory, limits } = this.#options;
     const isOfPolicy = this.#earlier !== undefined;
     const earlier = this.#earlier ?? new EarlierSights();
     if (!isOfPolicy) earlier.add({ sight: this.#sight, since: this.#sightSince, until: memory.revision });
     const size = this.#selectionSize();
-    const { scope } = request;
-    const options = { memory, scope, sight: this.#sight, earlier, base: this.#position, size };
+    const options = { memory, scope: this.scope, sight: this.#sight, earlier, base: this.#position, size };
     this.#pending.clear();
     this.#isBehind = false;
     this.#earlier = undefined;

@@ -221,7 +221,6 @@ export class WatchWorld {
       timers: turns.timers,
       random: (target) => target.fill(1),
       authorizer: () => this.#authorizer,
-      catchUp: () => {},
       registry: this.#registry,
       limits: this.#limits,
     });
