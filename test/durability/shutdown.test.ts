@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { statSync } from "node:fs";
-import { once } from "node:events";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
@@ -80,7 +79,7 @@ async function halfPut(server: ServerProcess): Promise<ClientHttp2Stream> {
 async function isRefused(port: number): Promise<boolean> {
   const socket = connectTcp(port, "127.0.0.1");
   try {
-    await once(socket, "connect");
+    await nextEvent(socket, "connect");
     return false;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "ECONNREFUSED";
