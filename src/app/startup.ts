@@ -104,6 +104,8 @@ export class Startup {
     const wait = { timers, signal, maxMs: config.startupTimeoutMs };
     if (!(await awaitIdentity(opened.resources.identity, wait))) return undefined;
     await probed;
+    // It can read the whole database, and a Destroy of a caller would wait for that.
+    await running.sweeper.firstErasure;
     if (signal.aborted) return undefined;
     await this.#serve(running);
     return running;

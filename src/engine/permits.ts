@@ -68,7 +68,7 @@ export type Permit<A extends Action = Action> = IssuedPermit<A>;
 export interface PermitsOptions {
   readonly caller: Principal;
   readonly call: Call;
-  /** The current authorizer. */
+  /** See EngineOptions. */
   readonly authorizer: () => Authorizer;
   readonly onDenied: (denial: Denial) => void;
 }

@@ -29,7 +29,11 @@ export interface EngineOptions {
   readonly watchers: WatchRegistry;
   /** Seals page tokens. */
   readonly sealer: Sealer;
-  /** The current authorizer. It is read once for each call, so a policy reload never takes effect within a call. */
+  /**
+   * Brings `secrets` up to every change that any thread of the server has answered, and returns the current authorizer.
+   * It is called once for each call, so a call is decided and answered as of one moment, and a policy reload never takes
+   * effect within a call.
+   */
   readonly authorizer: () => Authorizer;
   readonly onDenied: (denial: Denial) => void;
 }

@@ -25,7 +25,7 @@ export interface FrontOptions {
   readonly config: FrontConfig;
   readonly intake: Intake;
   readonly identity: IdentitySource;
-  /** The current authorizer. */
+  /** See SecretsEngine. */
   readonly authorizer: () => Authorizer;
   readonly secrets: SecretReader;
   readonly changes: Changes;

@@ -40,7 +40,7 @@ export class SecretStore extends SecretReader implements Changes {
   readonly #submission: SubmissionOptions;
 
   private constructor(options: StoreOptions, state: StoreState) {
-    super({ ...options, memory: state.memory, catchUp: () => {} });
+    super({ ...options, memory: state.memory });
     this.#options = options;
     this.#state = state;
     this.#commits = new GroupCommit({ ...options, state });
@@ -74,11 +74,11 @@ export class SecretStore extends SecretReader implements Changes {
 
   /**
    * Makes the changes that the passing of time requires: removes the content of expired versions, tombstones after their
-   * retention, and requests after 24 hours. Also removes content from the log that could not be removed before. Begins
-   * no further commit once `isStopped` returns true. Rejects with the error of a commit.
+   * retention, and requests after 24 hours. Also removes content from the log that could not be removed before. Calls
+   * `continues` between two commits, and ends if it returns false. Rejects with the error of a commit.
    */
-  async sweep(isStopped: () => boolean = () => false): Promise<void> {
-    for (let isDone = false; !isDone && !isStopped(); ) isDone = await this.#sweepBatch();
+  async sweep(continues: () => boolean = () => true): Promise<void> {
+    while (!(await this.#sweepBatch()) && continues());
   }
 
   /** Moves committed changes from the log to the database; see {@link Journal.checkpoint}. */

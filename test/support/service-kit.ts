@@ -82,7 +82,6 @@ export class ServiceKit {
     this.#watches = new WatchHub({
       ...{ memory, sealer, authorizer, registry: watchers, timers: processTimers, random: secureRandom },
       clock: new StoreClock(processTimers),
-      catchUp: () => {},
     });
   }
 
