@@ -21,7 +21,6 @@ import { planMetadata } from "./metadata-operation.ts";
 import { overwritePlaintexts } from "./plaintexts.ts";
 import { requestDigest } from "./request-digest.ts";
 import { type RequestTable, requestBytes } from "./request-table.ts";
-import { lastChange } from "./secret.ts";
 import { planPurge, planVersions } from "./state-operations.ts";
 import type { Plan, Submission } from "./submission.ts";
 import type { WatcherVersions } from "./watch-registry.ts";
@@ -189,8 +188,7 @@ function lookups({ operations, guards }: ChangeCommand): number {
 
 /** The revision of the last change of a path; undefined if nothing is stored for it. */
 function lastRevision(secrets: Pick<ReadableMemory, "get">, path: SecretPath): Revision | undefined {
-  const stored = secrets.get(path);
-  return stored === undefined ? undefined : lastChange(stored).revision;
+  return secrets.get(path)?.revision;
 }
 
 /**
