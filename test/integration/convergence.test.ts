@@ -5,6 +5,7 @@ import * as wire from "../../src/contract/messages.ts";
 import { beginCall } from "../../bench/access.ts";
 import { grpcMessage } from "../../bench/request.ts";
 import { sessionOf } from "../support/bare-call.ts";
+import { beginExpiringWatch } from "../support/expiring-watch.ts";
 import { nextEvent } from "../support/next-event.ts";
 import { API, type Caller, ServerKit, WEB } from "../support/server-kit.ts";
 import { until } from "../support/until.ts";
@@ -113,23 +114,6 @@ for (const threads of [1, 3]) {
       return [`${converged} of ${watchers}`, ...named].join("; ");
     }
 
-    /**
-     * A watch that ends when its SVID expires, and the convergence while it was open. On a slow machine, an SVID can expire
-     * before that, so each one lives twice as long as the last.
-     */
-    async function expiringWatch(path: string) {
-      for (let life = 2000; ; life *= 2) {
-        const caller = kit.callerWith(kit.issue({ id: WEB, notAfter: Date.now() + life }));
-        const watching = new Watching(caller, { paths: [path] });
-        const counted = await watching.synced().then(
-          () => convergence(path),
-          () => "none",
-        );
-        if (watching.end === undefined) return { caller, watching, counted };
-        caller.close();
-      }
-    }
-
     // The steps of a rotation: put the new version, see who uses it, and destroy the old one when all do.
     it("refuses a Destroy while one of six watchers uses the old version, names it, and then allows it", async () => {
       const path = "a/rotated";
@@ -199,17 +183,16 @@ for (const threads of [1, 3]) {
       const broken = beginCall(session, "/coffer.v1.Secrets/Watch");
       broken.end(grpcMessage(wire.watchRequest.encode(wire.watchRequest.of({ paths: [path] }))));
       await nextEvent(broken, "data");
-      assert.match(await convergence(path), /^0 of 3;/);
-      const { caller: expiring, watching: expired, counted } = await expiringWatch(path);
-      assert.match(counted, /^0 of 4;/);
+      const areCounted = async () => (await convergence(path)).startsWith("0 of 4;");
+      const expiring = await beginExpiringWatch(kit, { paths: [path] }, areCounted);
       cancelled.watching.cancel();
       session.destroy();
-      assert.equal((await expired.ended()).reason, "SVID_EXPIRED");
+      assert.equal((await expiring.watching.ended()).reason, "SVID_EXPIRED");
       await until("the watches were removed", async () => (await convergence(path)).startsWith("0 of 1;"));
       assert.equal(await cancelled.report(1, "IN_USE"), "WATCH_NOT_FOUND");
       assert.equal(await kept.report(1, "IN_USE"), "OK");
       assert.equal(await convergence(path), "1 of 1");
-      for (const each of [cancelled, kept, expiring]) each.close();
+      for (const each of [cancelled, kept, expiring.caller]) each.close();
     });
 
     // A workload must not be able to hide that another one is behind, even if it has learned the watch_id.

@@ -72,11 +72,6 @@ export class Watching {
     return this.first((_text, { event }) => event?.kind === "synced");
   }
 
-  /** How the watch ended; undefined if it has not ended. */
-  get end(): WatchEnd | undefined {
-    return this.#end;
-  }
-
   async ended(): Promise<WatchEnd> {
     while (this.#end === undefined) await this.#next();
     return this.#end;
