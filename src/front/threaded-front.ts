@@ -17,6 +17,7 @@ import { PublicationProgress } from "../threads/publication-progress.ts";
 import { RemoteWatchRegistry } from "../threads/remote-watch-registry.ts";
 import { Replica } from "../threads/replica.ts";
 import { WatchHub } from "../watch/watch-hub.ts";
+import { certificateFilter } from "./load-filter.ts";
 import { type CallLog, COUNTER_NAMES, createCallLog } from "./call-log.ts";
 import { Front, type FrontOptions } from "./front.ts";
 import type { FrontSetup } from "./front-setup.ts";
@@ -30,7 +31,7 @@ import { portStream } from "./port-stream.ts";
 const NO_POLICY = new Authorizer({ policy: { rules: [] }, admins: [], epoch: 0 });
 
 /** Creates the front of this thread, which follows the orders of the store thread, and reports that it is ready. */
-export function startThreadedFront(setup: FrontSetup, sealer: XChaChaSealer, timers: Timers): void {
+export async function startThreadedFront(setup: FrontSetup, sealer: XChaChaSealer, timers: Timers): Promise<void> {
   const control: Control = portOf(setup.control);
   const observed = observe(setup, control, timers);
   const identity = new IdentityMirror();
@@ -41,6 +42,7 @@ export function startThreadedFront(setup: FrontSetup, sealer: XChaChaSealer, tim
     ...store,
     config: setup.config,
     intake: intakeOf(setup, observed.log),
+    filter: await certificateFilter(observed.log),
     identity,
     authorizer,
     calls: observed.calls,
