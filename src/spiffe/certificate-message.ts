@@ -42,9 +42,11 @@ function malformed(detail: string): Problem {
 
 /** The certificates in DER. Throws RangeError if the message is not well-formed. */
 function certificatesIn(message: Buffer): Buffer[] {
-  const context = HEADER_BYTES + 1 + message.readUInt8(HEADER_BYTES);
+  const list = HEADER_BYTES + 1 + message.readUInt8(HEADER_BYTES);
+  const first = list + 3;
+  if (message.readUIntBE(list, 3) !== message.length - first) throw new RangeError("the list has another length");
   const certificates: Buffer[] = [];
-  for (let at = context + 3; at < message.length; ) {
+  for (let at = first; at < message.length; ) {
     const start = at + 3;
     const end = start + message.readUIntBE(at, 3);
     certificates.push(message.subarray(start, end));
