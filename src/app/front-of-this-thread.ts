@@ -44,7 +44,6 @@ export class FrontOfThisThread implements FrontHost {
       timers,
       random: secureRandom,
       authorizer: () => policy.current,
-      catchUp: () => {},
       registry: this.watchers,
     });
     policy.onChange(() => watches.policyChanged());

@@ -27,7 +27,7 @@ export interface FrontOptions {
   readonly intake: Intake;
   readonly filter: CertificateFilter;
   readonly identity: IdentitySource;
-  /** The current authorizer. */
+  /** See SecretsEngine. */
   readonly authorizer: () => Authorizer;
   readonly secrets: SecretReader;
   readonly changes: Changes;
