@@ -10,6 +10,7 @@ import { ManualTimers } from "../support/manual-timers.ts";
 import { example, ID, NOW, TRUST } from "../support/chain-world.ts";
 import { PATIENCE_MS } from "../support/patience.ts";
 import { ownIdentity } from "./own-identity.ts";
+import { FILTER } from "../support/loaded-filter.ts";
 
 const timers = new ManualTimers(NOW);
 const own = ownIdentity(TRUST, timers);
@@ -38,7 +39,7 @@ function isKnown(group: string): boolean {
 // unauthenticated client chooses.
 describe("the server, in a handshake,", () => {
   const server = createServer((raw) =>
-    performHandshake(raw, handshakeContexts(own.snapshot()), {
+    performHandshake(raw, handshakeContexts(own.snapshot(), FILTER), {
       complete: (socket) => {
         const { raw: certificate } = socket.getPeerCertificate();
         server.emit(
@@ -47,6 +48,7 @@ describe("the server, in a handshake,", () => {
         );
         socket.destroy();
       },
+      refused: ({ reason }) => server.emit("outcome", reason),
       failed: (code) => {
         server.emit("outcome", code);
         raw.destroy();
