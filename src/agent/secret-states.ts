@@ -71,7 +71,10 @@ export class SecretStates {
   }
 }
 
-const UNKNOWN: SecretState = { kind: "unknown", why: "not received yet" };
+/** Why nothing is known about a secret at first. */
+export const NOT_RECEIVED = "not received yet";
+
+const UNKNOWN: SecretState = { kind: "unknown", why: NOT_RECEIVED };
 
 function stateOf({ state, version, createTime, revision, content, expireTime }: SecretSeen): SecretState {
   if (state === "none") return { kind: "gone", why: "has no version" };

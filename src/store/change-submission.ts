@@ -9,6 +9,7 @@ import {
 import type { SecretPath } from "../domain/secret-path.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 import type { Planning } from "./addition.ts";
+import { type ChangeAuthorization, requiredBy } from "./change-authorization.ts";
 import type { ChangeCommand, ChangeResult, OperationCommand, OperationResult } from "./command.ts";
 import { planCopy, planPatch, planPut } from "./content-operations.ts";
 import { type Draft, Fork } from "./draft.ts";
@@ -40,6 +41,7 @@ export interface SubmissionOptions extends ChangeLimits {
   readonly requests: RequestTable;
   /** Which versions the watchers use. */
   readonly watchers: WatcherVersions;
+  readonly authorize: ChangeAuthorization;
 }
 
 // The cost of looking up a secret or a version that a command names, in bytes: it takes as long as sealing so many bytes.
@@ -66,11 +68,21 @@ export class ChangeSubmission implements Submission<ChangeResult> {
 
   plan(draft: Draft): Plan<ChangeResult> {
     draft.spend(LOOKUP_WORK * lookups(this.#command));
+    this.#authorize();
     return this.#repetition(draft) ?? this.#firstTime(draft);
   }
 
   end(): void {
     overwritePlaintexts(this.#command);
+  }
+
+  /** The call was authorized before the command waited in the queue. The policy can have changed since then. */
+  #authorize(): void {
+    const { author, operations, guards } = this.#command;
+    const check = this.#options.authorize(author);
+    for (const [index, operation] of operations.entries())
+      for (const needed of requiredBy(operation)) attempt("operation", index, () => check(...needed));
+    for (const [index, { path }] of guards.entries()) attempt("guard", index, () => check("read", path));
   }
 
   /** Undefined if the command has no request_id, or one that is not remembered. */

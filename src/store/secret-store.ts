@@ -1,5 +1,6 @@
 import type { Timers } from "../domain/timers.ts";
 import type { Sealer } from "../sealing/sealer.ts";
+import { AUTHORIZED_BEFORE, type ChangeAuthorization } from "./change-authorization.ts";
 import { type ChangeLimits, ChangeSubmission, type SubmissionOptions } from "./change-submission.ts";
 import type { Changes } from "./changes.ts";
 import type { ChangeCommand, ChangeResult } from "./command.ts";
@@ -30,6 +31,8 @@ export interface StoreOptions extends ChangeLimits {
   readonly publication?: Publication;
   /** Which versions the watchers of secrets use. Default: there is no watcher. */
   readonly watchers?: WatcherVersions;
+  /** Authorizes each command when its group begins. Default: every command is accepted. */
+  readonly authorize?: ChangeAuthorization;
 }
 
 /** All secrets. Reads come from memory; changes go through the journal. */
@@ -44,7 +47,8 @@ export class SecretStore extends SecretReader implements Changes {
     this.#options = options;
     this.#state = state;
     this.#commits = new GroupCommit({ ...options, state });
-    this.#submission = { watchers: NO_WATCHERS, ...options, requests: state.requests };
+    const defaults = { watchers: NO_WATCHERS, authorize: AUTHORIZED_BEFORE };
+    this.#submission = { ...defaults, ...options, requests: state.requests };
   }
 
   /** Loads the store from the journal. Throws the journal's error if the stored entries can't be trusted. */
