@@ -64,6 +64,8 @@ export class FrontThreads implements FrontHost {
     const [first, ...others] = this.#fronts;
     if (first === undefined) throw new RangeError("a server has at least one front");
     this.remote = new Fronts(first, ...others);
+    this.publication.replacePolicy(policy.inForce);
+    policy.onChange((inForce) => this.publication.replacePolicy(inForce));
   }
 
   async connect(store: SecretStore): Promise<Fronts> {
@@ -94,9 +96,9 @@ function startAll(starts: readonly (() => RemoteFront)[]): readonly RemoteFront[
 
 type FrontResources = Omit<FrontSetup, "config" | "control" | "counters"> & { readonly number: number };
 
-/** Starts a front that follows the identity and the policy from now on. */
+/** Starts a front that follows the identity from now on. */
 function startFront({ config, resources, log, counters }: FrontParts, { number, ...own }: FrontResources): RemoteFront {
-  const { identity, policy, storage } = resources;
+  const { identity, storage } = resources;
   const thread = startFrontWorker({
     setup: { ...own, config: frontConfig(config, number, config.threads), counters: counters.memory },
     transferKey: (publicKey) => storage.sealer.transferTo(publicKey),
@@ -104,9 +106,7 @@ function startFront({ config, resources, log, counters }: FrontParts, { number, 
   });
   const front = new RemoteFront(thread, (lines) => log.append(lines));
   front.adoptIdentity(identity.state);
-  front.adoptPolicy(policy.inForce);
   identity.onState((state) => front.adoptIdentity(state));
-  policy.onChange((inForce) => front.adoptPolicy(inForce));
   return front;
 }
 

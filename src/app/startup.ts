@@ -1,5 +1,6 @@
 import type { ServeConfig } from "../config/serve-config.ts";
 import type { Timers } from "../domain/timers.ts";
+import { authorizeChanges } from "../engine/authorized-changes.ts";
 import type { Fronts } from "../front/fronts.ts";
 import type { CallCounters } from "../observability/call-counters.ts";
 import type { Logger, LogSink } from "../observability/logger.ts";
@@ -104,6 +105,8 @@ export class Startup {
     const wait = { timers, signal, maxMs: config.startupTimeoutMs };
     if (!(await awaitIdentity(opened.resources.identity, wait))) return undefined;
     await probed;
+    // It can read the whole database, and a Destroy of a caller would wait for that.
+    await running.sweeper.firstErasure;
     if (signal.aborted) return undefined;
     await this.#serve(running);
     return running;
@@ -174,7 +177,7 @@ export class Startup {
     return { resources, host, watch, checkpoints };
   }
 
-  #load({ resources: { storage }, host, checkpoints }: Opened): Promise<SecretStore> {
+  #load({ resources: { storage, policy }, host, checkpoints }: Opened): Promise<SecretStore> {
     const { config, log, timers, metrics, onFailed } = this.#options;
     this.#closers.push(() => checkpoints.stop());
     this.#closers.push(watchOwnership({ journal: storage.journal, timers, onLost: onFailed }));
@@ -184,7 +187,9 @@ export class Startup {
     };
     const observer = { committed, queued: (seconds: number) => metrics.waited(seconds), failed: onFailed };
     const { clock, publication, watchers } = host;
-    return loadStore(storage, { log, timers, metrics, observer, clock, limits: config, publication, watchers });
+    const authorize = authorizeChanges(() => policy.current);
+    const parts = { clock, publication, watchers, authorize };
+    return loadStore(storage, { log, timers, metrics, observer, limits: config, ...parts });
   }
 
   #beginSweeps(store: SecretStore): Sweeper {

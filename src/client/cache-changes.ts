@@ -1,3 +1,4 @@
+import { KeyedQueue } from "../domain/keyed-queue.ts";
 import type { SecretGone, WatchedState } from "./secret-events.ts";
 
 /** A secret of a cache has another version, or is no longer there. */
@@ -24,7 +25,7 @@ export type CacheChange =
  * proportional to the number of paths.
  */
 export class CacheChanges implements AsyncIterableIterator<CacheChange, undefined> {
-  readonly #pending = new Map<string, CacheChange>();
+  readonly #pending = new KeyedQueue<string, CacheChange>();
   readonly #onReturn: () => void;
   #end: { readonly error: Error | undefined } | undefined;
   #waiting: Promise<void> | undefined;
@@ -38,11 +39,8 @@ export class CacheChanges implements AsyncIterableIterator<CacheChange, undefine
   /** The next change. Rejects with {@link ClientError} if the watch of the cache has failed for good. */
   async next(): Promise<IteratorResult<CacheChange, undefined>> {
     for (;;) {
-      const [change] = this.#pending.values();
-      if (change !== undefined) {
-        this.#pending.delete(change.path);
-        return { done: false, value: change };
-      }
+      const first = this.#pending.take();
+      if (first !== undefined) return { done: false, value: first[1] };
       if (this.#end !== undefined) return this.#finish(this.#end.error);
       this.#waiting ??= new Promise((resolve) => {
         this.#wake = resolve;
@@ -66,9 +64,7 @@ export class CacheChanges implements AsyncIterableIterator<CacheChange, undefine
 
   /** @internal */
   add(change: CacheChange): void {
-    // Deleted first, so that the changes are in the order of the last one of each path.
-    this.#pending.delete(change.path);
-    this.#pending.set(change.path, change);
+    this.#pending.put(change.path, change);
     this.#wakeAll();
   }
 

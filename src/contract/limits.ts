@@ -77,11 +77,14 @@ export const MAX_WATCHED = 128;
 /** The maximum number of paths for which the caller of one Watch may report a version. */
 export const MAX_REPORTED_PATHS = 10_000;
 
-/** The maximum number of these paths in all watches of a SPIFFE ID together. They take about 30 MB of memory. */
-export const MAX_REPORTED_PATHS_OF_CALLER = 250_000;
-
-/** The maximum number of these paths in all watches of the server together. They take about 120 MB of memory. */
+/**
+ * The maximum number of these paths in all watches of the server together. They take about 120 MB of memory. One SPIFFE ID
+ * may have half of what the others leave.
+ */
 export const MAX_REPORTED_PATHS_OF_ALL = 1_000_000;
+
+/** The number of these paths that each SPIFFE ID may have, also beyond {@link MAX_REPORTED_PATHS_OF_ALL}. */
+export const MIN_REPORTED_PATHS_OF_CALLER = MAX_WATCHED;
 
 /** The maximum length of the instance in a Report. */
 export const MAX_INSTANCE_BYTES = 253;

@@ -2,9 +2,10 @@ import type { Action } from "../authorization/action.ts";
 import type { Authorizer } from "../authorization/authorizer.ts";
 import type { Decision } from "../authorization/decision.ts";
 import type { PathScope } from "../authorization/path-scope.ts";
-import { accessDenied, callerIsServer } from "../domain/errors.ts";
+import { type CofferError, accessDenied, callerIsServer } from "../domain/errors.ts";
 import { type SecretPath, parseSecretPath } from "../domain/secret-path.ts";
 import type { Principal } from "../spiffe/principal.ts";
+import type { SpiffeId } from "../spiffe/spiffe-id.ts";
 
 /** The actions that a change requires on the secret that its first field names. */
 export const ACTIONS_OF_CHANGE = {
@@ -47,11 +48,13 @@ export interface Denial {
 /** A class, so that no other module can create an object of this type. */
 class IssuedPermit<A extends Action> {
   readonly #caller: Principal;
+  readonly call: Call;
   readonly action: A;
   readonly path: SecretPath;
 
-  constructor(caller: Principal, action: A, path: SecretPath) {
+  constructor({ caller, call }: Pick<PermitsOptions, "caller" | "call">, action: A, path: SecretPath) {
     this.#caller = caller;
+    this.call = call;
     this.action = action;
     this.path = path;
   }
@@ -68,7 +71,7 @@ export type Permit<A extends Action = Action> = IssuedPermit<A>;
 export interface PermitsOptions {
   readonly caller: Principal;
   readonly call: Call;
-  /** The current authorizer. */
+  /** See EngineOptions. */
   readonly authorizer: () => Authorizer;
   readonly onDenied: (denial: Denial) => void;
 }
@@ -92,7 +95,7 @@ export class CallPermits {
     const known = this.#known(action, path);
     if (known !== undefined) return known;
     this.#require(this.#current.decide(this.caller.id, action, path), action, path);
-    const permit = new IssuedPermit(this.caller, action, path);
+    const permit = new IssuedPermit(this.#options, action, path);
     this.#issued.push(permit);
     return permit;
   }
@@ -136,7 +139,17 @@ export class CallPermits {
     if (decision.kind === "allowed") return;
     const { caller, call, onDenied } = this.#options;
     onDenied({ caller, call, action, target, decision });
-    if (decision.because === "the server's own SPIFFE ID") throw callerIsServer(action, caller.id.toString());
-    throw accessDenied(action, target === "" ? "anything" : target);
+    throw denialError(decision, caller.id, action, target);
   }
+}
+
+/** The error of a denied action. `target` is a path or prefix, or empty. */
+export function denialError(
+  { because }: Decision & { readonly kind: "denied" },
+  caller: SpiffeId,
+  action: string,
+  target: string,
+): CofferError {
+  if (because === "the server's own SPIFFE ID") return callerIsServer(action, caller.toString());
+  return accessDenied(action, target === "" ? "anything" : target);
 }

@@ -10,12 +10,15 @@ class Permitted<Command> {
   readonly #command: () => Command;
   readonly caller: Principal;
   readonly path: SecretPath;
+  /** The permits from which it was made. */
+  readonly permits: readonly Permit[];
   /** The name of its field in the proto's Operation, such as "put"; empty for a guard. */
   readonly kind: string;
 
-  constructor({ caller, path }: Permit, kind: string, command: () => Command) {
-    this.caller = caller;
-    this.path = path;
+  constructor(permit: Permit, kind: string, command: () => Command, ...others: readonly Permit[]) {
+    this.caller = permit.caller;
+    this.path = permit.path;
+    this.permits = [permit, ...others];
     this.kind = kind;
     this.#command = command;
   }
@@ -79,13 +82,10 @@ export const permitted = {
   },
 
   /** Also a Restore, whose source and target are the same secret. */
-  copy(
-    { path: source }: Permit<"read">,
-    version: number,
-    write: Permit<"write">,
-    expectedVersion: Expected,
-  ): PermittedOperation {
-    return new Permitted(write, "copy", () => ({ kind: "copy", path: write.path, source, version, expectedVersion }));
+  copy(read: Permit<"read">, version: number, write: Permit<"write">, expectedVersion: Expected): PermittedOperation {
+    const { path: source } = read;
+    const command = () => ({ kind: "copy", path: write.path, source, version, expectedVersion }) as const;
+    return new Permitted(write, "copy", command, read);
   },
 
   purge(permit: Permit<"destroy">, expectedVersion: Expected): PermittedOperation {

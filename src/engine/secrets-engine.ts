@@ -29,7 +29,11 @@ export interface EngineOptions {
   readonly watchers: WatchRegistry;
   /** Seals page tokens. */
   readonly sealer: Sealer;
-  /** The current authorizer. It is read once for each call, so a policy reload never takes effect within a call. */
+  /**
+   * Brings `secrets` up to every change that any thread of the server has answered, and returns the current authorizer.
+   * It is called once for each call, so a call is decided and answered as of one moment, and a policy reload never takes
+   * effect within a call.
+   */
   readonly authorizer: () => Authorizer;
   readonly onDenied: (denial: Denial) => void;
 }
@@ -193,7 +197,24 @@ export class SecretsEngine {
       const { revision, time, results } = await this.#options.changes.change(commandOf(operations, guards, requestId));
       return { revision, time, results, storeRevision: this.#options.secrets.snapshot().revision };
     } catch (error) {
-      throw error instanceof CofferError ? explained(error) : error;
+      if (!(error instanceof CofferError)) throw error;
+      if (error.reason === "ACCESS_DENIED") this.#reportDenial([...operations, ...guards]);
+      throw explained(error);
+    }
+  }
+
+  /**
+   * Reports the first denied part of a change that the store has refused (authorizeChanges): the policy has changed since
+   * the call was authorized.
+   */
+  #reportDenial(parts: readonly { readonly permits: readonly Permit[] }[]): void {
+    const { authorizer, onDenied } = this.#options;
+    const current = authorizer();
+    for (const { caller, call, action, path: target } of parts.flatMap(({ permits }) => permits)) {
+      const decision = current.decide(caller.id, action, target);
+      if (decision.kind === "allowed") continue;
+      onDenied({ caller, call, action, target, decision });
+      return;
     }
   }
 

@@ -1,18 +1,14 @@
 import type { ListenAddress } from "../admission/listener.ts";
-import type { Authorizer } from "../authorization/authorizer.ts";
 import { StartError } from "../domain/start-refused.ts";
 import type { Port } from "../threads/port.ts";
 import type { FrontControl } from "./front-control.ts";
 import type { IdentityMirror } from "./identity-mirror.ts";
 import type { NumberedOrder, Order, Report } from "./orders.ts";
-import { authorizerOf } from "./policy-mirror.ts";
 
 /** The parts of a front that orders change. */
 export interface OrderTargets {
   readonly front: Omit<FrontControl, "close">;
   readonly identity: IdentityMirror;
-  /** Replaces the authorizer for all later calls. */
-  readonly adoptPolicy: (authorizer: Authorizer) => void;
   /** Ends the front and what belongs to it. */
   readonly close: () => Promise<void>;
 }
@@ -34,13 +30,10 @@ export function followOrders(port: Port<NumberedOrder, Report>, targets: OrderTa
 
 /** An order that takes no time has taken effect when this returns. Resolves to the addresses of new listeners. */
 async function carryOut(order: Order, targets: OrderTargets): Promise<readonly ListenAddress[]> {
-  const { front, identity, adoptPolicy, close } = targets;
+  const { front, identity, close } = targets;
   switch (order.kind) {
     case "identity":
       identity.receive(order.state);
-      break;
-    case "policy":
-      adoptPolicy(authorizerOf(order.policy));
       break;
     case "leave":
       front.leave();

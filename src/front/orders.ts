@@ -1,11 +1,9 @@
 import type { ListenAddress } from "../admission/listener.ts";
 import type { IdentityMessage } from "./identity-mirror.ts";
-import type { PolicyMessage } from "./policy-mirror.ts";
 
 /** An order of the store thread to a front. See FrontControl for those without data. */
 export type Order =
   | { readonly kind: "identity"; readonly state: IdentityMessage }
-  | { readonly kind: "policy"; readonly policy: PolicyMessage }
   | { readonly kind: "drain"; readonly graceMs: number }
   | { readonly kind: "open" | "leave" | "refuse calls" | "stop listening" | "settle" | "close" };
 

@@ -1,12 +1,10 @@
 import type { ListenAddress } from "../admission/listener.ts";
-import type { AuthorizerOptions } from "../authorization/authorizer.ts";
 import { StartRefused } from "../domain/start-refused.ts";
 import type { IdentityState } from "../identity/source.ts";
 import type { Port } from "../threads/port.ts";
 import type { FrontControl } from "./front-control.ts";
 import { identityMessage } from "./identity-mirror.ts";
 import type { NumberedOrder, Order, Report } from "./orders.ts";
-import { policyMessage } from "./policy-mirror.ts";
 
 /** The thread of a front. */
 export interface FrontThread {
@@ -52,11 +50,6 @@ export class RemoteFront implements FrontControl {
   adoptIdentity(state: IdentityState): void {
     this.#send({ kind: "identity", state: identityMessage(state, this.#identity) });
     this.#identity = state;
-  }
-
-  /** Sends the policy in force. */
-  adoptPolicy(options: AuthorizerOptions): void {
-    this.#send({ kind: "policy", policy: policyMessage(options) });
   }
 
   open(): Promise<readonly ListenAddress[]> {

@@ -1,5 +1,4 @@
 import { ConnectionCounts } from "../admission/connection-counts.ts";
-import { Authorizer } from "../authorization/authorizer.ts";
 import type { Timers } from "../domain/timers.ts";
 import { BudgetMemory } from "../grpc/budget-memory.ts";
 import { CallCounters, type FrontCounters } from "../observability/call-counters.ts";
@@ -17,6 +16,7 @@ import { PublicationProgress } from "../threads/publication-progress.ts";
 import { RemoteWatchRegistry } from "../threads/remote-watch-registry.ts";
 import { Replica } from "../threads/replica.ts";
 import { WatchHub } from "../watch/watch-hub.ts";
+import { certificateFilter } from "./load-filter.ts";
 import { type CallLog, COUNTER_NAMES, createCallLog } from "./call-log.ts";
 import { Front, type FrontOptions } from "./front.ts";
 import type { FrontSetup } from "./front-setup.ts";
@@ -26,23 +26,17 @@ import { followOrders } from "./order-loop.ts";
 import type { NumberedOrder, Report } from "./orders.ts";
 import { portStream } from "./port-stream.ts";
 
-/** Denies every call until the store thread has sent the policy. It does so before the front is opened. */
-const NO_POLICY = new Authorizer({ policy: { rules: [] }, admins: [], epoch: 0 });
-
 /** Creates the front of this thread, which follows the orders of the store thread, and reports that it is ready. */
-export function startThreadedFront(setup: FrontSetup, sealer: XChaChaSealer, timers: Timers): void {
+export async function startThreadedFront(setup: FrontSetup, sealer: XChaChaSealer, timers: Timers): Promise<void> {
   const control: Control = portOf(setup.control);
   const observed = observe(setup, control, timers);
   const identity = new IdentityMirror();
-  const policy = { authorizer: NO_POLICY };
-  const authorizer = () => policy.authorizer;
-  const store = storeOf(setup, authorizer, sealer, timers);
   const front = new Front({
-    ...store,
+    ...storeOf(setup, sealer, timers),
     config: setup.config,
     intake: intakeOf(setup, observed.log),
+    filter: await certificateFilter(observed.log),
     identity,
-    authorizer,
     calls: observed.calls,
     counts: observed.counters,
     budgets: new BudgetMemory(setup.budgets),
@@ -55,11 +49,7 @@ export function startThreadedFront(setup: FrontSetup, sealer: XChaChaSealer, tim
     await new Promise<void>((resolve) => timers.afterTurn(resolve));
     sealer.close();
   };
-  const adoptPolicy = (next: Authorizer) => {
-    policy.authorizer = next;
-    store.watches.policyChanged();
-  };
-  followOrders(control, { front, identity, adoptPolicy, close });
+  followOrders(control, { front, identity, close });
   control.post({ kind: "ready" });
 }
 
@@ -86,27 +76,28 @@ function observe({ config, counters: memory, delays }: FrontSetup, control: Cont
   return { log, calls: createCallLog(log, limited, counters), counters, end };
 }
 
-/** The replica of this front with its reader and watchers, and the changes that it sends to the store thread. */
+/** The replica of this front with its authorizer, reader and watchers, and the changes that it sends to the store thread. */
 function storeOf(
   { config, feed, registry, progress, unanswered, clock: sharedClock }: FrontSetup,
-  authorizer: () => Authorizer,
   sealer: XChaChaSealer,
   timers: Timers,
-): Pick<FrontOptions, "secrets" | "watches" | "watchers" | "changes" | "sealer"> {
+): Pick<FrontOptions, "authorizer" | "secrets" | "watches" | "watchers" | "changes" | "sealer"> {
   const replica = new Replica({
     port: portOf(feed),
     progress: new PublicationProgress(progress),
     front: config.number,
     timers,
   });
-  const { memory, catchUp, changes } = replica;
+  const { memory, authorizer, changes } = replica;
   const clock = new StoreClock(timers, sharedClock);
   const watchers = new RemoteWatchRegistry(portOf(registry), timers);
-  const follow = { memory, sealer, timers, clock, catchUp, random: secureRandom, authorizer };
-  const watches = new WatchHub({ ...follow, registry: watchers });
+  const reads = { memory, sealer, timers, clock };
+  const watches = new WatchHub({ ...reads, random: secureRandom, authorizer, registry: watchers });
+  replica.onPolicy(() => watches.policyChanged());
   replica.followPromptly(() => watches.count > 0);
   return {
-    secrets: new SecretReader({ memory, sealer, timers, clock, catchUp }),
+    authorizer,
+    secrets: new SecretReader(reads),
     watches,
     watchers,
     changes: new BoundedChanges(changes, MAX_UNANSWERED_CHANGES, unanswered),

@@ -6,7 +6,7 @@ import type { ListAnswer, ListedSecret } from "../engine/list-page.ts";
 import type { BatchEntry } from "../engine/secret-reads.ts";
 import type { BatchAnswer, ChangeAnswer, DescribedSecret, GetAnswer } from "../engine/secrets-engine.ts";
 import type { VersionStateKind } from "../store/change.ts";
-import { type Version, lastChange, latestVersion, newest, stateAt } from "../store/secret.ts";
+import { type Version, lastChangeTime, latestVersion, newest, stateAt } from "../store/secret.ts";
 import type { WatcherBehind, WatcherCount } from "../store/watch-registry.ts";
 import { codeOf } from "./status.ts";
 
@@ -91,7 +91,7 @@ function listEntry({ path, described }: ListedSecret, time: number): wire.ListEn
   return {
     path,
     latestVersion: latestVersion(described),
-    updateTime: lastChange(described).time,
+    updateTime: lastChangeTime(described),
     labels: described.settings.labels,
     state: version === undefined ? unspecified : STATES[stateAt(version, time)],
   };

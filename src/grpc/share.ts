@@ -1,3 +1,4 @@
+import { type Holding, fairShare, fitsFairly } from "../domain/fair-share.ts";
 import type { BudgetMemory, Resource } from "./budget-memory.ts";
 
 /** What a {@link Share} needs. */
@@ -33,14 +34,9 @@ export class Share {
     this.#minimum = minimum;
   }
 
-  /**
-   * Whether the caller may hold `amount` more. It may hold at most half of what the others leave free, so that space
-   * remains for them. A caller that holds nothing may take all that is free. Every caller may hold the minimum.
-   */
+  /** Whether the caller may hold `amount` more, see {@link fitsFairly}. */
   fits(amount: number): boolean {
-    const held = Atomics.load(this.#numbers, this.#held);
-    const free = this.#size - Atomics.load(this.#numbers, this.#used);
-    return held + amount <= this.#limit(free, held) || (held === 0 && amount <= free);
+    return fitsFairly(amount, this.#holding, this.#minimum);
   }
 
   take(amount: number): void {
@@ -54,11 +50,11 @@ export class Share {
 
   /** The maximum that the caller may hold now. */
   get limit(): number {
-    const held = Atomics.load(this.#numbers, this.#held);
-    return this.#limit(this.#size - Atomics.load(this.#numbers, this.#used), held);
+    return fairShare(this.#holding, this.#minimum);
   }
 
-  #limit(free: number, held: number): number {
-    return Math.max(this.#minimum, Math.floor((free + held) / 2));
+  get #holding(): Holding {
+    const held = Atomics.load(this.#numbers, this.#held);
+    return { free: this.#size - Atomics.load(this.#numbers, this.#used), held };
   }
 }

@@ -2,6 +2,7 @@ import type { ServeConfig } from "../config/serve-config.ts";
 import type { Timers } from "../domain/timers.ts";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
+import type { ChangeAuthorization } from "../store/change-authorization.ts";
 import type { CommitObserver } from "../store/group-commit.ts";
 import type { Publication } from "../store/publication.ts";
 import { SecretStore } from "../store/secret-store.ts";
@@ -22,15 +23,17 @@ export interface LoadOptions {
   readonly publication: Publication;
   /** Which versions the watchers of secrets use. */
   readonly watchers: WatcherVersions;
+  /** Authorizes each command when its group begins. */
+  readonly authorize: ChangeAuthorization;
 }
 
 /** Loads the store from its journal, and records the result in the log and the metrics. */
 export async function loadStore({ journal, sealer }: Storage, options: LoadOptions): Promise<SecretStore> {
-  const { log, timers, metrics, observer, clock, limits, publication, watchers } = options;
+  const { log, timers, metrics, observer, clock, limits, publication, watchers, authorize } = options;
   const { maxStoreBytes, maxContentBytes, maxRequestIds, tombstoneRetentionMs } = limits;
   const begun = timers.elapsed();
   const store = await SecretStore.load({
-    ...{ journal, sealer, observer, timers, clock, publication, watchers },
+    ...{ journal, sealer, observer, timers, clock, publication, watchers, authorize },
     ...{ maxStoreBytes, maxContentBytes, maxRequestIds, tombstoneRetentionMs },
   });
   const seconds = (timers.elapsed() - begun) / 1000;

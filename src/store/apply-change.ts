@@ -61,10 +61,11 @@ function applyPut<Sealed extends Measured>(
     state: LIVE,
   };
   if (secret === undefined) {
-    return { kind: "secret", path: change.path, versions: [added], settings: DEFAULT_SETTINGS };
+    return { kind: "secret", path: change.path, versions: [added], settings: DEFAULT_SETTINGS, revision };
   }
   const { path, settings } = secret;
-  return { kind: "secret", path, versions: [...retained(secret.versions, change.pruned), added], settings };
+  const versions = [...retained(secret.versions, change.pruned), added];
+  return { kind: "secret", path, versions, settings, revision };
 }
 
 function applyState(secret: StoredSecret | undefined, change: StateChange, revision: Revision): StoredSecret {
@@ -75,13 +76,13 @@ function applyState(secret: StoredSecret | undefined, change: StateChange, revis
     if (!isNamed(change.versions, version)) return version;
     return { ...version, state, sealed: removesContent(change) ? NO_CONTENT : version.sealed };
   };
-  return { ...secret, versions: secret.versions.map(changed) };
+  return { ...secret, versions: secret.versions.map(changed), revision };
 }
 
 function applySettings(before: Stored | undefined, change: SettingsChange, revision: Revision): StoredSecret {
   const settings = { ...change.settings, revision, time: change.time };
   const versions = before?.kind === "secret" ? retained(before.versions, change.pruned) : [];
-  return { kind: "secret", path: change.path, versions, settings };
+  return { kind: "secret", path: change.path, versions, settings, revision };
 }
 
 function applyPurge({ path, lastVersion, time, author: by }: PurgeChange, revision: Revision): Tombstone {

@@ -1,4 +1,5 @@
 import { queueFull } from "../domain/errors.ts";
+import { fitsFairly } from "../domain/fair-share.ts";
 import type { Changes } from "./changes.ts";
 import type { ChangeCommand, ChangeResult } from "./command.ts";
 import { overwritePlaintexts } from "./plaintexts.ts";
@@ -47,7 +48,7 @@ export class BoundedChanges implements Changes {
     const own = this.#byCaller.get(author) ?? 0;
     this.#byCaller.set(author, own + 1);
     try {
-      if (this.#fits(all, own)) return await this.#changes.change(command);
+      if (fitsFairly(1, { free: this.#most - all, held: own })) return await this.#changes.change(command);
       // The command ends here, so nothing else overwrites its plaintexts.
       overwritePlaintexts(command);
       throw queueFull(RETRY_MS);
@@ -55,12 +56,6 @@ export class BoundedChanges implements Changes {
       Atomics.sub(this.#unanswered, 0, 1);
       this.#leave(author);
     }
-  }
-
-  /** Whether a change may wait, beside `all` others, `own` of which are of the same caller. */
-  #fits(all: number, own: number): boolean {
-    const free = this.#most - all;
-    return free > 0 && (own === 0 || own < Math.floor((free + own) / 2));
   }
 
   #leave(author: string): void {

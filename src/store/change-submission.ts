@@ -9,6 +9,7 @@ import {
 import type { SecretPath } from "../domain/secret-path.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 import type { Planning } from "./addition.ts";
+import { type ChangeAuthorization, requiredBy } from "./change-authorization.ts";
 import type { ChangeCommand, ChangeResult, OperationCommand, OperationResult } from "./command.ts";
 import { planCopy, planPatch, planPut } from "./content-operations.ts";
 import { type Draft, Fork } from "./draft.ts";
@@ -20,7 +21,6 @@ import { planMetadata } from "./metadata-operation.ts";
 import { overwritePlaintexts } from "./plaintexts.ts";
 import { requestDigest } from "./request-digest.ts";
 import { type RequestTable, requestBytes } from "./request-table.ts";
-import { lastChange } from "./secret.ts";
 import { planPurge, planVersions } from "./state-operations.ts";
 import type { Plan, Submission } from "./submission.ts";
 import type { WatcherVersions } from "./watch-registry.ts";
@@ -41,6 +41,7 @@ export interface SubmissionOptions extends ChangeLimits {
   readonly requests: RequestTable;
   /** Which versions the watchers use. */
   readonly watchers: WatcherVersions;
+  readonly authorize: ChangeAuthorization;
 }
 
 // The cost of looking up a secret or a version that a command names, in bytes: it takes as long as sealing so many bytes.
@@ -67,11 +68,21 @@ export class ChangeSubmission implements Submission<ChangeResult> {
 
   plan(draft: Draft): Plan<ChangeResult> {
     draft.spend(LOOKUP_WORK * lookups(this.#command));
+    this.#authorize();
     return this.#repetition(draft) ?? this.#firstTime(draft);
   }
 
   end(): void {
     overwritePlaintexts(this.#command);
+  }
+
+  /** The call was authorized before the command waited in the queue. The policy can have changed since then. */
+  #authorize(): void {
+    const { author, operations, guards } = this.#command;
+    const check = this.#options.authorize(author);
+    for (const [index, operation] of operations.entries())
+      for (const needed of requiredBy(operation)) attempt("operation", index, () => check(...needed));
+    for (const [index, { path }] of guards.entries()) attempt("guard", index, () => check("read", path));
   }
 
   /** Undefined if the command has no request_id, or one that is not remembered. */
@@ -177,8 +188,7 @@ function lookups({ operations, guards }: ChangeCommand): number {
 
 /** The revision of the last change of a path; undefined if nothing is stored for it. */
 function lastRevision(secrets: Pick<ReadableMemory, "get">, path: SecretPath): Revision | undefined {
-  const stored = secrets.get(path);
-  return stored === undefined ? undefined : lastChange(stored).revision;
+  return secrets.get(path)?.revision;
 }
 
 /**

@@ -1,9 +1,11 @@
 import type { SecretPath } from "../domain/secret-path.ts";
 import { type Measured, applyChange } from "./apply-change.ts";
 import type { Change } from "./change.ts";
+import { ChangeIndex } from "./change-index.ts";
 import type { CommittedEntry } from "./journal.ts";
 import type { Revision } from "./revision.ts";
 import { PathIndex } from "./path-index.ts";
+import type { Position } from "./position.ts";
 import type { SealedContents } from "./sealed-contents.ts";
 import { type Stored, type StoredSecret, type Version, namedVersions } from "./secret.ts";
 import { AUTHOR_OVERHEAD, memoryBytes } from "./stored-size.ts";
@@ -25,7 +27,7 @@ export type ReadableMemory = Pick<Memory, "get" | "atOrAfter" | "totals" | "revi
 /** What watchers use of {@link Memory}. */
 export type WatchableMemory = Pick<
   Memory,
-  "get" | "atOrAfter" | "tombstoneAtOrAfter" | "revision" | "forgotten" | "timelineAt" | "onPublished"
+  "get" | "atOrAfter" | "tombstoneAtOrAfter" | "changedAfter" | "revision" | "forgotten" | "timelineAt" | "onPublished"
 >;
 
 /** Called with entries that were just published, in revision order. */
@@ -37,6 +39,8 @@ export class Memory<Sealed extends Measured = Buffer> {
   /** The paths of the secrets, without those of tombstones. */
   readonly #index = new PathIndex();
   readonly #tombstones = new PathIndex();
+  /** The secrets and the tombstones. */
+  readonly #changes = new ChangeIndex();
   readonly #sealed: SealedContents<Sealed>;
   readonly #pack = (sealed: Sealed) => this.#sealed.add(sealed);
   readonly #copies: number;
@@ -104,6 +108,11 @@ export class Memory<Sealed extends Measured = Buffer> {
     return this.#tombstones.atOrAfter(start);
   }
 
+  /** The secret or the tombstone with the first last change after a position; undefined if there is none. */
+  changedAfter(position: Position): Stored | undefined {
+    return this.#changes.after(position);
+  }
+
   /** Calls `listener`, which must not throw, after each later {@link publish}. It replaces the previous listener. */
   onPublished(listener: PublishedListener): void {
     this.#onPublished = listener;
@@ -153,6 +162,8 @@ export class Memory<Sealed extends Measured = Buffer> {
     if (secrets.before === undefined && secrets.after !== undefined) this.#index.add(path);
     if (secrets.before !== undefined && secrets.after === undefined) this.#index.remove(path);
     this.#indexTombstone(path, before, after);
+    if (before !== undefined) this.#changes.remove(before);
+    if (after !== undefined) this.#changes.add(after);
     this.#bytes += this.sizeOf(after) - this.sizeOf(before);
     if (after === undefined) this.#stored.delete(path);
     else this.#stored.set(path, after);

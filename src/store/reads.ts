@@ -4,9 +4,11 @@ import type { Revision } from "./revision.ts";
 import type { ListPage, ListQuery } from "./listing.ts";
 import type { StoredSecret, Version } from "./secret.ts";
 
-/** Where reads come from: the memory of this thread. */
+/**
+ * Where reads come from: the memory of this thread. The authorization of a call brings it up to date, so a call reads in
+ * the turn of the event loop in which it was authorized.
+ */
 export interface Reads {
-  /** The secrets, with every change that was answered before, on any thread. */
   snapshot(): Snapshot;
   /**
    * One page of secrets. Other calls are served while it is found. Rejects with DEADLINE_EXCEEDED once `isOver` returns

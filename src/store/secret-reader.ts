@@ -19,8 +19,6 @@ export interface ReaderOptions {
   readonly sealer: Sealer;
   readonly timers: Timers;
   readonly clock: StoreClock;
-  /** Called before each read: brings the memory up to every change that was answered anywhere. */
-  readonly catchUp: () => void;
 }
 
 /** Reads secrets from memory. */
@@ -43,12 +41,10 @@ export class SecretReader implements Reads {
   }
 
   snapshot(): Snapshot {
-    this.#options.catchUp();
     return new MemorySnapshot(this.#options);
   }
 
   list(query: ListQuery, isOver: () => boolean): Promise<ListPage> {
-    this.#options.catchUp();
     const { memory, clock } = this.#options;
     return this.#lists.run({ steps: findPage(memory, query, clock.now()), isOver });
   }

@@ -1,5 +1,6 @@
 import type { Timers } from "../domain/timers.ts";
 import type { Sealer } from "../sealing/sealer.ts";
+import { AUTHORIZED_BEFORE, type ChangeAuthorization } from "./change-authorization.ts";
 import { type ChangeLimits, ChangeSubmission, type SubmissionOptions } from "./change-submission.ts";
 import type { Changes } from "./changes.ts";
 import type { ChangeCommand, ChangeResult } from "./command.ts";
@@ -30,6 +31,8 @@ export interface StoreOptions extends ChangeLimits {
   readonly publication?: Publication;
   /** Which versions the watchers of secrets use. Default: there is no watcher. */
   readonly watchers?: WatcherVersions;
+  /** Authorizes each command when its group begins. Default: every command is accepted. */
+  readonly authorize?: ChangeAuthorization;
 }
 
 /** All secrets. Reads come from memory; changes go through the journal. */
@@ -40,11 +43,12 @@ export class SecretStore extends SecretReader implements Changes {
   readonly #submission: SubmissionOptions;
 
   private constructor(options: StoreOptions, state: StoreState) {
-    super({ ...options, memory: state.memory, catchUp: () => {} });
+    super({ ...options, memory: state.memory });
     this.#options = options;
     this.#state = state;
     this.#commits = new GroupCommit({ ...options, state });
-    this.#submission = { watchers: NO_WATCHERS, ...options, requests: state.requests };
+    const defaults = { watchers: NO_WATCHERS, authorize: AUTHORIZED_BEFORE };
+    this.#submission = { ...defaults, ...options, requests: state.requests };
   }
 
   /** Loads the store from the journal. Throws the journal's error if the stored entries can't be trusted. */
@@ -74,11 +78,11 @@ export class SecretStore extends SecretReader implements Changes {
 
   /**
    * Makes the changes that the passing of time requires: removes the content of expired versions, tombstones after their
-   * retention, and requests after 24 hours. Also removes content from the log that could not be removed before. Begins
-   * no further commit once `isStopped` returns true. Rejects with the error of a commit.
+   * retention, and requests after 24 hours. Also removes content from the log that could not be removed before. Calls
+   * `continues` between two commits, and ends if it returns false. Rejects with the error of a commit.
    */
-  async sweep(isStopped: () => boolean = () => false): Promise<void> {
-    for (let isDone = false; !isDone && !isStopped(); ) isDone = await this.#sweepBatch();
+  async sweep(continues: () => boolean = () => true): Promise<void> {
+    while (!(await this.#sweepBatch()) && continues());
   }
 
   /** Moves committed changes from the log to the database; see {@link Journal.checkpoint}. */

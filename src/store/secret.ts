@@ -13,6 +13,8 @@ export interface StoredSecret {
   readonly path: SecretPath;
   readonly versions: readonly Version[];
   readonly settings: Settings;
+  /** The revision of its last change; {@link UNCOMMITTED} in a draft. */
+  readonly revision: Revision;
 }
 
 /** What remains of a purged secret, so that its version numbers are not used again. */
@@ -115,13 +117,12 @@ export function versionRef({ number, revision, rowsBefore }: Version): VersionRe
   return { version: number, row: revision === UNCOMMITTED ? undefined : revision - rowsBefore };
 }
 
-/** The revision and the time of the last committed change of a path. */
-export function lastChange(stored: Stored): { readonly revision: Revision; readonly time: number } {
-  if (stored.kind === "tombstone") return stored;
-  let last = { revision: stored.settings.revision, time: stored.settings.time };
-  for (const { revision, createTime, state } of stored.versions) {
+/** The time of the last change of a secret. */
+export function lastChangeTime({ settings, versions }: StoredSecret): number {
+  let last = { revision: settings.revision, time: settings.time };
+  for (const { revision, createTime, state } of versions) {
     if (revision >= last.revision) last = { revision, time: createTime };
     if (state.revision >= last.revision) last = state;
   }
-  return last;
+  return last.time;
 }

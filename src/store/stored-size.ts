@@ -5,14 +5,14 @@ import { DEFAULT_SETTINGS, type Settings } from "./settings.ts";
 // Bytes of V8's memory for each secret, version, change of a state and so on, in addition to the lengths of texts and
 // sealed contents: the object, its slots in maps and lists, and numbers that V8 stores outside the object. Measured after
 // a full garbage collection (test/unit/store/memory-bound.test.ts), rounded up.
-const SECRET_OVERHEAD = 170;
+const SECRET_OVERHEAD = 190;
 const VERSION_OVERHEAD = 135;
 const CONTENT_OVERHEAD = 70;
 const STATE_OVERHEAD = 80;
 const EXPIRY_OVERHEAD = 110;
 const SETTINGS_OVERHEAD = 150;
 const LABEL_OVERHEAD = 110;
-const TOMBSTONE_OVERHEAD = 200;
+const TOMBSTONE_OVERHEAD = 240;
 
 /** Bytes of V8's memory for each author, in addition to the length of the SPIFFE ID, which is stored once. */
 export const AUTHOR_OVERHEAD = 100;

@@ -20,13 +20,22 @@ export interface SweeperOptions {
  * old request ids.
  */
 export class Sweeper {
+  /**
+   * Resolves when the first commit of the first sweep has ended. If it has not failed, the files contain no removed content
+   * of an earlier process.
+   */
+  readonly firstErasure: Promise<void>;
   readonly #options: SweeperOptions;
+  #onErased = () => {};
   #cancel = () => {};
   #isStopped = false;
 
   /** Begins with a sweep. */
   constructor(options: SweeperOptions) {
     this.#options = options;
+    this.firstErasure = new Promise((resolve) => {
+      this.#onErased = resolve;
+    });
     void this.#run();
   }
 
@@ -37,7 +46,12 @@ export class Sweeper {
   }
 
   async #run(): Promise<void> {
-    await this.#options.store.sweep(() => this.#isStopped).catch(this.#options.onFailed);
+    const continues = () => {
+      this.#onErased();
+      return !this.#isStopped;
+    };
+    await this.#options.store.sweep(continues).catch(this.#options.onFailed);
+    this.#onErased();
     if (!this.#isStopped) this.#cancel = this.#options.timers.delay(PAUSE_MS, () => void this.#run());
   }
 }

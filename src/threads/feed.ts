@@ -1,3 +1,4 @@
+import type { AuthorizerOptions } from "../authorization/authorizer.ts";
 import type { Timers } from "../domain/timers.ts";
 import type { Changes } from "../store/changes.ts";
 import type { CommittedEntry } from "../store/journal.ts";
@@ -9,7 +10,8 @@ import type { Change, PutChange } from "../store/change.ts";
 import { REMOVED, encodeBatch } from "./batch.ts";
 import type { Location } from "./change-columns.ts";
 import { ChangeServer } from "./change-server.ts";
-import type { FeedMessage } from "./port-messages.ts";
+import { policyMessage } from "./policy-message.ts";
+import type { FeedMessage, NumberedMessage } from "./port-messages.ts";
 import type { Port } from "./port.ts";
 import { type PublicationProgress, next } from "./publication-progress.ts";
 import type { ChangesMessage } from "./requests.ts";
@@ -29,10 +31,12 @@ const LOOK_FOR_CALLER_MS = 1;
 
 /**
  * The store thread's side of the fronts' memories. It publishes to the memory of the store thread and to every front, in
- * the same order, and serves the changes that the fronts request.
+ * the same order, and serves the changes that the fronts request. Policies are part of this order.
  *
  * A change is visible to each read that begins after its answer, on whichever front, because of the order of three steps:
- * the publication is posted to all fronts, then its number is raised, then the change is answered.
+ * the publication is posted to all fronts, then its number is raised, then the change is answered. A policy is posted to
+ * all fronts before its number is raised, and no front uses it before that. So after the first decision by a policy, no
+ * front decides by an older one.
  */
 export class Feed implements Publication {
   readonly #chunks = new SharedChunks();
@@ -59,9 +63,14 @@ export class Feed implements Publication {
     const number = next(this.#progress.published);
     const chunks = this.#chunks.take(number);
     const batch = encodeBatch(entries.map((entry) => this.#located(entry)));
-    for (const port of this.#ports) port.post({ kind: "publication", number, batch, chunks });
-    this.#progress.published = number;
+    this.#announce({ kind: "publication", number, batch, chunks });
     this.#overwriteSoon();
+  }
+
+  /** Replaces the policy of all fronts. */
+  replacePolicy(inForce: AuthorizerOptions): void {
+    const number = next(this.#progress.published);
+    this.#announce({ kind: "policy", number, policy: policyMessage(inForce) });
   }
 
   async ready(): Promise<void> {
@@ -85,6 +94,11 @@ export class Feed implements Publication {
     this.#isClosed = true;
     for (const server of this.#servers) server.close();
     this.#overwrite();
+  }
+
+  #announce(message: NumberedMessage): void {
+    for (const port of this.#ports) port.post(message);
+    this.#progress.published = message.number;
   }
 
   #located({ changes, ...entry }: CommittedEntry): CommittedEntry<Location> {

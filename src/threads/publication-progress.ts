@@ -5,7 +5,8 @@ const { waitAsync } = Atomics as unknown as {
 
 /**
  * Which publications the store thread has published and each front has applied, in memory that all threads share.
- * Publications are counted by a 32-bit number that wraps around, since 64-bit atomics would allocate at each call.
+ * Publications, among them policies, are counted by a 32-bit number that wraps around, since 64-bit atomics would allocate at
+ * each call.
  *
  * The store thread posts a publication to all fronts before it raises the number. A front that reads a higher number than
  * it has applied therefore finds the missing publications in its port.

@@ -1,10 +1,12 @@
+import { Authorizer } from "../authorization/authorizer.ts";
 import type { Timers } from "../domain/timers.ts";
 import type { Changes } from "../store/changes.ts";
 import { Memory, type ReadableMemory, type WatchableMemory } from "../store/memory.ts";
 import { decodeBatch } from "./batch.ts";
 import type { Location } from "./change-columns.ts";
 import { FollowedContents } from "./followed-contents.ts";
-import type { FeedMessage, PublicationMessage } from "./port-messages.ts";
+import { type PolicyMessage, authorizerOf } from "./policy-message.ts";
+import type { FeedMessage, NumberedMessage, PublicationMessage } from "./port-messages.ts";
 import type { Port } from "./port.ts";
 import type { PublicationProgress } from "./publication-progress.ts";
 import { RemoteChanges } from "./remote-changes.ts";
@@ -14,6 +16,9 @@ import type { ChangesMessage } from "./requests.ts";
 // look as well, so only a front that has neither waits for this. Looking in each turn of the event loop took a tenth of a
 // front's CPU time.
 const LOOK_AGAIN_MS = 5;
+
+/** Denies every call until the store thread has sent the policy. It does so before the front is opened. */
+const NO_POLICY = new Authorizer({ policy: { rules: [] }, admins: [], epoch: 0 });
 
 /** What a {@link Replica} needs. */
 export interface ReplicaOptions {
@@ -25,7 +30,8 @@ export interface ReplicaOptions {
 }
 
 /**
- * A front's side of the store: a memory that follows that of the store thread, and what sends changes to that thread.
+ * A front's side of the store: a memory and an authorizer that follow those of the store thread, and what sends changes to
+ * that thread.
  */
 export class Replica {
   readonly #port: Port<FeedMessage, ChangesMessage>;
@@ -41,6 +47,8 @@ export class Replica {
   #isWaiting = false;
   #isFollowed = () => false;
   #applied: number;
+  #authorizer = NO_POLICY;
+  #onPolicy = () => {};
 
   constructor({ port, progress, front, timers }: ReplicaOptions) {
     this.#port = port;
@@ -61,13 +69,21 @@ export class Replica {
   }
 
   /**
-   * Applies every publication with a change that was answered before this call, on whichever front. Call it before each
-   * read. It usually costs one atomic load.
+   * Returns the authorizer of the policy in force, after this front has applied every policy that has decided anything,
+   * and every change that was answered, on whichever front. A call begins with it, and reads the memory in the same turn
+   * of the event loop. If the front caught up once more between the decision and the read, a caller whose permission was
+   * withdrawn could read a value that was written after that. It usually costs one atomic load.
    */
-  readonly catchUp = (): void => {
+  readonly authorizer = (): Authorizer => {
     const { published } = this.#progress;
     while (this.#applied !== published) this.#process(this.#held.shift() ?? this.#arrived());
+    return this.#authorizer;
   };
+
+  /** Calls `listener` after each change of the policy. Call it once. */
+  onPolicy(listener: () => void): void {
+    this.#onPolicy = listener;
+  }
 
   #arrived(): FeedMessage {
     const message = this.#port.receive();
@@ -81,13 +97,13 @@ export class Replica {
   }
 
   /**
-   * Processes what has arrived, up to a publication that has not been announced. The store thread announces a
-   * publication by storing its number in shared memory. If a publication were visible here before that, a caller could
-   * see its changes here, and then not see them on a front that has not received it.
+   * Processes what has arrived, up to a publication or policy that has not been announced. The store thread announces it
+   * by storing its number in shared memory. If a publication were visible here before that, a caller could see its changes
+   * here, and then not see them on a front that has not received it. The same applies to the decisions of a policy.
    */
   #processPublished(): void {
     for (let [first] = this.#held; first !== undefined; [first] = this.#held) {
-      if (first.kind === "publication" && !this.#progress.isPublished(first.number)) {
+      if (first.kind !== "answers" && !this.#progress.isPublished(first.number)) {
         this.#lookAgain();
         return;
       }
@@ -118,11 +134,21 @@ export class Replica {
     else this.#apply(message);
   }
 
-  #apply({ number, batch, chunks }: PublicationMessage): void {
+  #apply(message: NumberedMessage): void {
+    if (message.kind === "policy") this.#replacePolicy(message.policy);
+    else this.#publish(message);
+    this.#applied = message.number;
+    this.#progress.applied(this.#front, message.number);
+  }
+
+  #publish({ batch, chunks }: PublicationMessage): void {
     if (chunks !== undefined) this.#contents.create(chunks);
     this.#memory.publish(decodeBatch(batch));
     if (chunks !== undefined) this.#contents.rearrange(chunks);
-    this.#applied = number;
-    this.#progress.applied(this.#front, number);
+  }
+
+  #replacePolicy(policy: PolicyMessage): void {
+    this.#authorizer = authorizerOf(policy);
+    this.#onPolicy();
   }
 }

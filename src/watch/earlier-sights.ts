@@ -33,9 +33,9 @@ export class EarlierSights {
     return this.#sights.every(({ sight }) => sight.allows(path));
   }
 
-  /** Whether an earlier sight allows a path. The watcher can then know it. */
-  mayHaveKnown(path: string): boolean {
-    return this.#sights.some(({ sight }) => sight.allows(path));
+  /** See {@link Sight.atOrAfter}: the lowest of those of the earlier sights. */
+  atOrAfter(text: string): string | undefined {
+    return lowest(this.#sights.map(({ sight }) => sight.atOrAfter(text)));
   }
 
   /**
@@ -48,6 +48,11 @@ export class EarlierSights {
     if (answers.includes("yes")) return "yes";
     return answers.includes("unknown") ? "unknown" : "no";
   }
+}
+
+/** The lowest text; undefined if there is none. */
+export function lowest(texts: readonly (string | undefined)[]): string | undefined {
+  return texts.reduce((least, text) => (least === undefined || (text !== undefined && text < least) ? text : least));
 }
 
 function existedDuring(stored: Stored, { since, until }: EarlierSight): "yes" | "no" | "unknown" {

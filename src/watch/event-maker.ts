@@ -4,11 +4,11 @@ import type { SecretPath } from "../domain/secret-path.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 import { decodeContent } from "../store/content-format.ts";
 import type { WatchableMemory } from "../store/memory.ts";
+import type { Position } from "../store/position.ts";
 import { openVersion } from "../store/readable-version.ts";
-import { type StoredSecret, type Version, lastChange, newest, stateAt } from "../store/secret.ts";
+import { type StoredSecret, type Version, newest, stateAt } from "../store/secret.ts";
 import type { StoreClock } from "../store/store-clock.ts";
 import { type TimelinePosition, positionOf } from "./bookmark.ts";
-import type { Position } from "./position.ts";
 import type { PurgedEvent, SecretStateEvent } from "./watch-event.ts";
 
 /** An event whose content is not decrypted yet. */
@@ -40,7 +40,7 @@ export class EventMaker {
     withValues: boolean,
   ): PreparedEvent | undefined {
     const stored = this.#options.memory.get(path);
-    if (stored === undefined || lastChange(stored).revision !== revision) return undefined;
+    if (stored === undefined || stored.revision !== revision) return undefined;
     const position = positionOf(revision, this.#options.memory);
     if (stored.kind === "secret") return this.#ofSecret(stored, position, withValues);
     const { lastVersion } = stored;

@@ -1,3 +1,4 @@
+import { KeyedQueue } from "../domain/keyed-queue.ts";
 import type { SecretPath } from "../domain/secret-path.ts";
 import type { WatchLimits } from "./watch-limits.ts";
 
@@ -15,7 +16,7 @@ export interface HeldMemory {
 /** The paths that changed and were not sent yet, each once, in the order of their last changes. */
 export class PendingPaths {
   readonly #memory: HeldMemory;
-  readonly #paths = new Set<SecretPath>();
+  readonly #paths = new KeyedQueue<SecretPath, SecretPath>();
   readonly #step: number;
   readonly #most: number;
   /** The number of paths for which there is memory. */
@@ -32,22 +33,19 @@ export class PendingPaths {
     return this.#paths.size;
   }
 
-  get first(): SecretPath | undefined {
-    for (const path of this.#paths) return path;
-    return undefined;
-  }
-
   /** Adds a path at the end, or moves it there. False if there is no space for it. */
   add(path: SecretPath): boolean {
     this.#paths.delete(path);
     if (this.#paths.size === this.#reserved && !this.#reserve()) return false;
-    this.#paths.add(path);
+    this.#paths.put(path, path);
     return true;
   }
 
-  delete(path: SecretPath): void {
-    this.#paths.delete(path);
+  /** Removes and returns the first path. */
+  take(): SecretPath | undefined {
+    const first = this.#paths.take();
     if (this.#paths.size === 0) this.clear();
+    return first?.[0];
   }
 
   /** Removes all paths, and gives their bytes back to the budget. */

@@ -1,3 +1,4 @@
+import { KeyedQueue } from "../domain/keyed-queue.ts";
 import type { Timers } from "../domain/timers.ts";
 
 /** How long watchers may use the thread in one turn of the event loop, in milliseconds. */
@@ -19,7 +20,7 @@ export interface Stepwise {
 export class Rota<Worker extends Stepwise> {
   readonly #timers: Pick<Timers, "elapsed" | "afterTurn">;
   /** The next one first. */
-  readonly #waiting = new Set<Worker>();
+  readonly #waiting = new KeyedQueue<Worker, Worker>();
   #isScheduled = false;
 
   constructor(timers: Pick<Timers, "elapsed" | "afterTurn">) {
@@ -28,27 +29,29 @@ export class Rota<Worker extends Stepwise> {
 
   /** Lets a watcher work after this turn, unless it waits already. */
   add(worker: Worker): void {
-    this.#waiting.add(worker);
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    this.#timers.afterTurn(() => this.#turn());
+    if (!this.#waiting.has(worker)) this.#waiting.put(worker, worker);
+    this.#schedule();
   }
 
   delete(worker: Worker): void {
     this.#waiting.delete(worker);
   }
 
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#timers.afterTurn(() => this.#turn());
+  }
+
   #turn(): void {
     this.#isScheduled = false;
     const end = this.#timers.elapsed() + SHARE_MS;
     do {
-      const [worker] = this.#waiting;
+      const [worker] = this.#waiting.take() ?? [];
       if (worker === undefined) return;
-      this.#waiting.delete(worker);
       if (works(worker)) this.add(worker);
     } while (this.#timers.elapsed() < end);
-    const [next] = this.#waiting;
-    if (next !== undefined) this.add(next);
+    if (this.#waiting.size > 0) this.#schedule();
   }
 }
 

@@ -1,7 +1,8 @@
-import { MAX_REPORTED_PATHS, MAX_REPORTED_PATHS_OF_ALL, MAX_REPORTED_PATHS_OF_CALLER } from "../contract/limits.ts";
+import { MAX_REPORTED_PATHS, MAX_REPORTED_PATHS_OF_ALL, MIN_REPORTED_PATHS_OF_CALLER } from "../contract/limits.ts";
 import type { Authorizer } from "../authorization/authorizer.ts";
 import type { PathScope } from "../authorization/path-scope.ts";
 import { invalidField, limitExceeded } from "../domain/errors.ts";
+import { fairShare, fitsFairly } from "../domain/fair-share.ts";
 import type { SecretPath } from "../domain/secret-path.ts";
 import { watchNotFound } from "../domain/watch-errors.ts";
 import { SpiffeId } from "../spiffe/spiffe-id.ts";
@@ -131,12 +132,12 @@ export class VersionsInUse implements OwnWatchRegistry {
   #reserve(ofWatch: number, caller: string): void {
     if (ofWatch >= MAX_REPORTED_PATHS)
       throw limitExceeded("path", MAX_REPORTED_PATHS, REPORTED, ofWatch + 1, "this watch");
-    const ofCaller = (this.#reported.get(caller) ?? 0) + 1;
-    if (ofCaller > MAX_REPORTED_PATHS_OF_CALLER)
-      throw limitExceeded("path", MAX_REPORTED_PATHS_OF_CALLER, REPORTED, ofCaller, "this SPIFFE ID");
-    const ofAll = this.#reportedByAll + 1;
-    if (ofAll > MAX_REPORTED_PATHS_OF_ALL)
-      throw limitExceeded("path", MAX_REPORTED_PATHS_OF_ALL, REPORTED, ofAll, "the server");
+    const held = this.#reported.get(caller) ?? 0;
+    const holding = { free: MAX_REPORTED_PATHS_OF_ALL - this.#reportedByAll, held };
+    if (!fitsFairly(1, holding, MIN_REPORTED_PATHS_OF_CALLER)) {
+      const limit = fairShare(holding, MIN_REPORTED_PATHS_OF_CALLER);
+      throw limitExceeded("path", limit, REPORTED, held + 1, "this SPIFFE ID");
+    }
     this.#countReported(caller, 1);
   }
 

@@ -24,10 +24,11 @@ export interface WatchHubOptions {
   readonly clock: Pick<StoreClock, "now">;
   readonly timers: Pick<Timers, "clock" | "elapsed" | "afterTurn" | "delay">;
   readonly random: RandomFill;
-  /** The current authorizer. Call {@link WatchHub.policyChanged} after each change. */
+  /**
+   * Brings the memory up to every change that any thread of the server has answered, and returns the current authorizer.
+   * {@link WatchHub.policyChanged} has to be called after each change of the policy, before this returns.
+   */
   readonly authorizer: () => Authorizer;
-  /** Brings the memory up to every change that any thread of the server has answered. */
-  readonly catchUp: () => void;
   /** Learns of each watch before its first event is sent. */
   readonly registry: WatchRegistry;
   /** Default: {@link WATCH_LIMITS}. */
@@ -69,8 +70,7 @@ export class WatchHub {
    * have, and names no timeline. A caller that names one gets a snapshot instead.
    */
   begin(caller: WatchingCaller, request: RequestedWatch, createSink: (wake: () => void) => WatchSink): Watch {
-    const { memory, timers, authorizer, catchUp, registry, limits = WATCH_LIMITS } = this.#options;
-    catchUp();
+    const { memory, timers, authorizer, registry, limits = WATCH_LIMITS } = this.#options;
     const { revision, seen } = request.from;
     if (seen.timeline === "" && revision > memory.revision) throw revisionAhead(memory.revision);
     const watchId = this.#watchId();

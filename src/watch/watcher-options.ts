@@ -43,7 +43,7 @@ export interface WatcherOptions {
   readonly memory: WatchableMemory;
   readonly events: EventMaker;
   readonly clock: () => number;
-  /** The current authorizer. */
+  /** See WatchHubOptions. */
   readonly authorizer: () => Authorizer;
   readonly limits: WatchLimits;
   /** Requests a call of {@link Stepwise.step}. */

@@ -1,15 +1,14 @@
 import { svidExpired } from "../domain/errors.ts";
 import type { SecretPath } from "../domain/secret-path.ts";
+import { type Position, after, compare, completeRevision, placeOf } from "../store/position.ts";
 import type { Revision } from "../store/revision.ts";
-import { lastChange } from "../store/secret.ts";
 import { POLICY_CHANGING, type TimelinePosition, canContinue, positionOf } from "./bookmark.ts";
+import { type Candidate, stateOf } from "./candidate.ts";
 import { type EarlierSight, EarlierSights, MOST_EARLIER_SIGHTS } from "./earlier-sights.ts";
 import { PathScan } from "./path-scan.ts";
 import { PendingPaths } from "./pending-paths.ts";
-import { type Position, after, compare, completeRevision } from "./position.ts";
-import { CANDIDATE_BYTES, Reconciliation, UNKNOWN } from "./reconciliation.ts";
+import { PolicyDifference, UNKNOWN } from "./policy-difference.ts";
 import type { Stepwise } from "./rota.ts";
-import type { Candidate } from "./first-candidates.ts";
 import { Sight } from "./sight.ts";
 import type { WatchEvent } from "./watch-event.ts";
 import type { WatchScope } from "./watch-scope.ts";
@@ -17,18 +16,12 @@ import type { WatcherOptions } from "./watcher-options.ts";
 
 /**
  * - walk: sends everything that changed after `base`, or everything that exists if it is 0, in path order. SYNCED follows.
- * - reconcile: sends a difference that is too large to be remembered, or that a policy change has made, in the order of
- *   revisions.
- * - live: sends each path that changed.
+ * - policy: sends what a policy change has made visible or invisible, in path order. SYNCED follows.
+ * - live: sends each path that changed, in the order of revisions.
  */
 type Task =
   | { readonly kind: "walk"; readonly base: Revision; readonly until: Revision; readonly scan: PathScan }
-  | {
-      readonly kind: "reconcile";
-      readonly difference: Reconciliation;
-      readonly held: number;
-      readonly isOfPolicy: boolean;
-    }
+  | { readonly kind: "policy"; readonly difference: PolicyDifference }
   | { readonly kind: "live" };
 
 const LIVE: Task = { kind: "live" };
@@ -52,7 +45,7 @@ export class Watcher implements Stepwise {
   #notices: WatchEvent[] = [];
   /** The next secret to send. */
   #outgoing: Candidate | undefined;
-  /** More paths have changed than can wait. */
+  /** More paths have changed than can wait. The watcher then finds in the store what has changed after its position. */
   #isBehind = false;
   /** The sights before a policy change, until the watcher begins to send the difference that the change has made. */
   #earlier: EarlierSights | undefined;
@@ -92,15 +85,13 @@ export class Watcher implements Stepwise {
   /** Sends a heartbeat when there is space for it. None arrives before SYNCED. */
   beat(): void {
     if (this.#task.kind === "walk" || this.#earlier !== undefined || this.#notices.length > 0) return;
-    const isChanging = this.#task.kind === "reconcile" && this.#task.isOfPolicy;
-    this.#notices.push(this.#heartbeat(isChanging ? POLICY_CHANGING : this.#sight.fingerprint));
+    this.#notices.push(this.#heartbeat(this.#task.kind === "policy" ? POLICY_CHANGING : this.#sight.fingerprint));
     this.#options.wake();
   }
 
   /** Gives the bytes that it holds back to the budget of its caller. */
   close(): void {
     this.#pending.clear();
-    this.#endTask();
   }
 
   step(): boolean {
@@ -110,7 +101,7 @@ export class Watcher implements Stepwise {
       sink.fail(svidExpired());
       return false;
     }
-    if (this.#sightUntil !== undefined) this.#adopt(this.#sightUntil);
+    this.#adoptPolicy();
     if (this.#hasMissedPurge) this.#resync();
     const notice = this.#notices.shift();
     if (notice !== undefined) sink.send(notice);
@@ -136,12 +127,12 @@ export class Watcher implements Stepwise {
       case "walk":
         this.#outgoing = this.#walked(this.#task);
         return true;
-      case "reconcile":
-        this.#reconcile(this.#task);
+      case "policy":
+        this.#compare(this.#task.difference);
         return true;
       case "live":
-        if (this.#isBehind || this.#earlier !== undefined) this.#beginReconciliation();
-        else this.#outgoing = this.#firstPending();
+        if (this.#earlier !== undefined) this.#beginDifference(this.#earlier);
+        else this.#outgoing = this.#isBehind ? this.#nextChange() : this.#firstPending();
         return !this.#isCaughtUp;
     }
   }
@@ -149,10 +140,9 @@ export class Watcher implements Stepwise {
   // ---- snapshot, and continuing from a revision
 
   #walk(base: Revision): void {
-    const { memory, request } = this.#options;
-    const { scope } = request;
+    const { memory } = this.#options;
     const atOrAfter = (text: string) => {
-      const at = scope.atOrAfter(text);
+      const at = this.scope.atOrAfter(text);
       return at === undefined ? undefined : this.#sight.atOrAfter(at);
     };
     const scan = new PathScan({ memory, atOrAfter, withTombstones: base > 0 });
@@ -162,31 +152,30 @@ export class Watcher implements Stepwise {
 
   #walked({ scan, base, until }: Task & { kind: "walk" }): Candidate | undefined {
     const stored = scan.advance();
-    if (scan.isOver) this.#finish(until, true);
+    if (scan.isOver) {
+      this.#position = after(until);
+      this.#finish();
+    }
     if (stored === undefined) return undefined;
-    const { revision } = lastChange(stored);
+    const { revision } = stored;
     // What has changed since the walk began is pending, and is sent after the walk.
-    if (revision <= base || revision > until) return undefined;
-    return { path: stored.path, revision, isRevoked: false };
+    return revision > base && revision <= until ? stateOf(stored) : undefined;
   }
 
-  /** Ends the task: everything up to the revision was sent. With `withSynced`, the watcher sends SYNCED. */
-  #finish(revision: Revision, withSynced: boolean): void {
-    this.#endTask();
-    this.#position = after(revision);
-    if (withSynced) this.#notices.push(this.#synced(revision));
+  /** Ends the task with SYNCED. */
+  #finish(): void {
+    this.#task = LIVE;
     this.#endCaughtUp();
+    this.#notices.push(this.#synced());
   }
 
-  #synced(revision: Revision): WatchEvent {
+  #synced(): WatchEvent {
     const { readable, fingerprint: policy } = this.#sight;
     const { requested } = this.scope;
-    const position = positionOf(revision, this.#options.memory);
-    return { kind: "synced", ...position, readable, requested, watchId: this.watchId, policy };
+    return { kind: "synced", ...this.#complete, readable, requested, watchId: this.watchId, policy };
   }
 
   #resync(): void {
-    this.#endTask();
     this.#pending.clear();
     this.#outgoing = undefined;
     this.#earlier = undefined;
@@ -198,19 +187,29 @@ export class Watcher implements Stepwise {
   // ---- changes
 
   #firstPending(): Candidate | undefined {
-    const path = this.#pending.first;
-    if (path === undefined) return undefined;
-    this.#pending.delete(path);
-    const stored = this.#options.memory.get(path);
+    const path = this.#pending.take();
+    const stored = path === undefined ? undefined : this.#options.memory.get(path);
     // The store has removed the tombstone of the path. The next step sees that and begins a snapshot.
-    return stored === undefined ? undefined : { path, revision: lastChange(stored).revision, isRevoked: false };
+    return stored === undefined ? undefined : stateOf(stored);
+  }
+
+  /** Looks at what has changed first after the position. The watcher is no longer behind if there is nothing. */
+  #nextChange(): Candidate | undefined {
+    const stored = this.#options.memory.changedAfter(this.#position);
+    if (stored === undefined) {
+      this.#isBehind = false;
+      this.#endCaughtUp();
+      return undefined;
+    }
+    if (this.scope.covers(stored.path) && this.#sight.allows(stored.path)) return stateOf(stored);
+    this.#position = placeOf(stored);
+    return undefined;
   }
 
   /** Sends a secret, unless it has changed in the meantime: it then waits to be sent with the later change. */
   #deliver(candidate: Candidate): boolean {
     const { events, sink, request } = this.#options;
-    const { withValues } = request;
-    const event = candidate.isRevoked ? undefined : events.prepare(candidate, withValues);
+    const event = candidate.isRevoked ? undefined : events.prepare(candidate, request.withValues);
     if (event !== undefined && !sink.fits(event.bytes)) return false;
     this.#outgoing = undefined;
     if (candidate.isRevoked) sink.send({ kind: "revoked", path: candidate.path, ...this.#complete });
@@ -229,64 +228,50 @@ export class Watcher implements Stepwise {
     this.#isBehind = true;
   }
 
-  // ---- differences
+  // ---- policy changes
 
-  #adopt(until: Revision): void {
+  #adoptPolicy(): void {
     const { caller, request, memory, authorizer } = this.#options;
-    const before = { sight: this.#sight, since: this.#sightSince, until };
-    this.#sight = new Sight(authorizer(), caller.id, request);
+    // This call can report a change of the policy.
+    const current = authorizer();
+    if (this.#sightUntil === undefined) return;
+    const before = { sight: this.#sight, since: this.#sightSince, until: this.#sightUntil };
+    this.#sight = new Sight(current, caller.id, request);
     this.#sightUntil = undefined;
     if (before.sight.fingerprint === this.#sight.fingerprint) return;
     this.#sightSince = memory.revision;
-    if (this.#isCaughtUp) this.#position = after(memory.revision);
-    this.#outgoing = undefined;
     if (this.#task.kind === "walk") this.#resync();
-    else if (this.#earlier === undefined) this.#remember(before);
+    else this.#remember(before);
   }
 
   /** Remembers the sights that decided what the caller knows: several, if a difference was being sent. */
   #remember(before: EarlierSight): void {
-    const known = this.#task.kind === "reconcile" ? this.#task.difference.earlier : new EarlierSights();
+    // The paths that wait are those that the sight before allows. The current one can allow others that have changed.
+    if (this.#isCaughtUp) this.#position = after(this.#options.memory.revision);
+    else this.#fallBehind();
+    this.#outgoing = undefined;
+    // Nothing was sent under the sight before.
+    if (this.#earlier !== undefined) return;
+    const known = this.#task.kind === "policy" ? this.#task.difference.earlier : new EarlierSights();
     known.add(before);
-    this.#endTask();
+    this.#task = LIVE;
     this.#earlier = known;
     if (known.count > MOST_EARLIER_SIGHTS) this.#resync();
   }
 
-  #beginReconciliation(): void {
-    const { memory, request, limits } = this.#options;
-    const isOfPolicy = this.#earlier !== undefined;
-    const earlier = this.#earlier ?? new EarlierSights();
-    if (!isOfPolicy) earlier.add({ sight: this.#sight, since: this.#sightSince, until: memory.revision });
-    const size = this.#selectionSize();
-    const { scope } = request;
-    const options = { memory, scope, sight: this.#sight, earlier, base: this.#position, size };
-    this.#pending.clear();
-    this.#isBehind = false;
+  #beginDifference(earlier: EarlierSights): void {
+    const { memory } = this.#options;
+    const options = { memory, scope: this.scope, sight: this.#sight, earlier, base: this.#position };
     this.#earlier = undefined;
-    const held = size === limits.leastSelection ? 0 : size * CANDIDATE_BYTES;
-    this.#task = { kind: "reconcile", difference: new Reconciliation(options), held, isOfPolicy };
-    if (isOfPolicy) this.#notices.push(this.#heartbeat(POLICY_CHANGING));
+    this.#task = { kind: "policy", difference: new PolicyDifference(options) };
+    this.#notices.push(this.#heartbeat(POLICY_CHANGING));
   }
 
-  #selectionSize(): number {
-    const { sink, limits } = this.#options;
-    return limits.selections.find((size) => sink.hold(size * CANDIDATE_BYTES)) ?? limits.leastSelection;
-  }
-
-  #reconcile({ difference, isOfPolicy }: Task & { kind: "reconcile" }): void {
-    if (difference.isOver) {
-      this.#finish(difference.until, isOfPolicy);
-      return;
-    }
+  #compare(difference: PolicyDifference): void {
     const next = difference.advance();
     if (next === UNKNOWN) this.#resync();
+    else if (difference.isOver) this.#finish();
     else this.#outgoing = next;
-  }
-
-  #endTask(): void {
-    if (this.#task.kind === "reconcile" && this.#task.held > 0) this.#options.sink.drop(this.#task.held);
-    this.#task = LIVE;
   }
 
   #heartbeat(policy: string): WatchEvent {

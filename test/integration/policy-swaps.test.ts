@@ -14,7 +14,7 @@ after(() => site.remove());
 describe("Policies that are replaced under load, also by invalid ones,", () => {
   for (const [what, deliver] of Object.entries(FILE_DELIVERIES)) {
     // Each call is decided by exactly one complete policy that was delivered, and never by one that is older than that
-    // of an earlier decision; with several threads, of one on the same connection. What every policy allows is never denied. No call fails, and at the end the last policy
+    // of an earlier decision. What every policy allows is never denied. No call fails, and at the end the last policy
     // is in force.
     it(`decide each call completely and in order when ${what}, replaces them`, async () => {
       const { wrong, failed, setsSeen } = await swapPolicies({

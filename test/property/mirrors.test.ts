@@ -7,7 +7,7 @@ import { decidedBy } from "../../src/authorization/decision.ts";
 import { PathPattern, SpiffeIdPattern } from "../../src/authorization/pattern.ts";
 import { parseSecretPath } from "../../src/domain/secret-path.ts";
 import { IdentityMirror, identityMessage } from "../../src/front/identity-mirror.ts";
-import { authorizerOf, policyMessage } from "../../src/front/policy-mirror.ts";
+import { authorizerOf, policyMessage } from "../../src/threads/policy-message.ts";
 import { CurrentIdentity } from "../../src/identity/current-identity.ts";
 import type { Identity, IdentitySnapshot, IdentityState } from "../../src/identity/source.ts";
 import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { parsePathPrefix, parseSecretPath } from "../../src/domain/secret-path.ts";
 import type { ListPage } from "../../src/store/listing.ts";
 import type { SecretStore } from "../../src/store/secret-store.ts";
-import { type StoredSecret, lastChange, latestVersion, stateAt } from "../../src/store/secret.ts";
+import { type StoredSecret, latestVersion, stateAt } from "../../src/store/secret.ts";
 import { opened, reasonOf } from "../support/store-kit.ts";
 import { type ModelSecret, type ModelVersion, type StoreModel, type Values, stateOf } from "./store-model.ts";
 import { LABELS, PATHS, PREFIXES } from "./store-steps.ts";
@@ -35,7 +35,7 @@ function describe(store: SecretStore, path: string): object | string {
     newest: read(store, path, 0),
     missing: read(store, path, latestVersion(secret) + 1),
     last: latestVersion(secret),
-    revision: lastChange(secret).revision,
+    revision: secret.revision,
     settings: { maxVersions, labels: Object.fromEntries(labels), description, ttl: defaultTtl ?? 0, cas: casRequired },
     versions: secret.versions.map(({ number, revision, createTime: time, createdBy: author, ...version }) => {
       const { state } = version;

@@ -11,6 +11,7 @@ import type { Fact, Recorded, RecordedOperation, Seen, VersionState } from "../s
 import type { Simulation } from "../support/simulated-threads.ts";
 import type { AnyChange, AnyChanges } from "./threads-commands.ts";
 import { valueOfContent } from "./threads-commands.ts";
+import type { PolicyHistory } from "./threads-policies.ts";
 import type { SimulatedFront } from "./threads-system.ts";
 
 /** What the callers of one run have in common. */
@@ -20,6 +21,7 @@ export interface CallerOptions {
   readonly seen: Set<string>;
   readonly paths: readonly string[];
   readonly changes: AnyChanges;
+  readonly policies: PolicyHistory;
   /** Every front: a caller can repeat a request on another one. */
   readonly fronts: readonly SimulatedFront[];
   /** Finds a content of these versions in the memory that the threads share. */
@@ -101,7 +103,7 @@ export class SimulatedCaller {
   }
 
   async #change(change: AnyChange): Promise<void> {
-    const begin = this.#moment();
+    const begin = this.#decide();
     const outcomes = await Promise.all(this.#submit(change));
     const done = outcomes.flatMap((outcome) => ("result" in outcome ? [outcome.result] : []));
     for (const outcome of outcomes) if ("error" in outcome) this.#refused(outcome.error, change.recorded, begin);
@@ -150,7 +152,7 @@ export class SimulatedCaller {
   /** A Get of a version of one path, or a BatchGet of several. */
   #get(paths: readonly string[], number: number): void {
     const begin = this.#moment();
-    const snapshot = this.#front.snapshotOfCall();
+    const snapshot = this.#decideAndRead(begin);
     const facts = paths.flatMap((path) => this.#read(snapshot(), path, number));
     this.#record({ kind: "read", facts, begin, end: this.#moment() });
     if (paths.length > 1) this.#options.seen.add("batch");
@@ -169,16 +171,33 @@ export class SimulatedCaller {
 
   #describe(path: string): void {
     const begin = this.#moment();
-    const facts = [{ path, seen: this.#described(path) }];
+    const snapshot = this.#decideAndRead(begin)();
+    const facts = [{ path, seen: this.#described(snapshot, path) }];
     this.#record({ kind: "read", facts, begin, end: this.#moment() });
   }
 
-  #described(path: string): Seen {
+  #described(snapshot: Snapshot, path: string): Seen {
     try {
-      return described(this.#front.reader.snapshot().secret(parseSecretPath(path)));
+      return described(snapshot.secret(parseSecretPath(path)));
     } catch (error) {
       return this.#refusedRead(error, 0);
     }
+  }
+
+  /** Authorizes a call. Returns when the call began. */
+  #decide(): number {
+    const begin = this.#moment();
+    const { epoch } = this.#front.authorizer();
+    this.#options.policies.decided({ begin, end: this.#moment(), epoch, revision: undefined });
+    return begin;
+  }
+
+  /** Authorizes a call that reads in the turn of its decision. Returns what it reads from, see snapshotOfCall. */
+  #decideAndRead(begin: number): () => Snapshot {
+    const { epoch } = this.#front.authorizer();
+    const snapshot = this.#front.snapshotOfCall();
+    this.#options.policies.decided({ begin, end: this.#moment(), epoch, revision: snapshot().revision });
+    return snapshot;
   }
 
   #refusedRead(error: unknown, number: number): Seen {
@@ -190,7 +209,7 @@ export class SimulatedCaller {
 
   /** The paths of a page are not read at the same moment, so each of them is a read of its own. */
   async #list(prefix: string): Promise<void> {
-    const begin = this.#moment();
+    const begin = this.#decide();
     const { secrets, next } = await this.#front.reader.list(queryOf(prefix, 1 + this.#below(30)), () => false);
     const versions = new Map<string, number>(secrets.map((secret) => [secret.path, newest(secret)?.number ?? 0]));
     for (const path of this.#options.paths) {

@@ -18,7 +18,7 @@ export async function complaintsOf(
 ): Promise<readonly string[]> {
   const simulation = new Simulation(randomFrom(Math.imul(seed, 0x9e3779b1)));
   const count = 1 + simulation.below(8);
-  const { fronts, chunks } = await createSystem(
+  const { fronts, chunks, policies } = await createSystem(
     new Parts(simulation, seen),
     count,
     simulation.chance(0.5) ? 0 : 2 ** 31 - 10,
@@ -30,7 +30,7 @@ export async function complaintsOf(
   );
   const changes = new AnyChanges(simulation, paths, simulation.chance(0.5) ? 40 : 20_000);
   const remains = (path: string, versions: readonly number[]) => remainsOf(chunks, path, versions);
-  const options = { simulation, history, seen, paths, changes, fronts, remains };
+  const options = { simulation, history, seen, paths, changes, policies, fronts, remains };
   const callers = Array.from({ length: 2 + simulation.below(16) }, (_, i) => {
     const task = { kind: i % 3 === 0 ? ("any" as const) : ("read" as const), calls: 10 + simulation.below(80) };
     return new SimulatedCaller(`c${i}`, fronts[simulation.below(count)]!, task, options);
@@ -41,7 +41,7 @@ export async function complaintsOf(
   // Nothing is lost: each front has every change that was answered.
   for (const front of fronts) new SimulatedCaller("last", front, { kind: "read" }, options).readAll();
   seen.add(`${count} fronts`);
-  return violations(history);
+  return [...violations(history), ...policies.complaints()];
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Authorizer } from "../../src/authorization/authorizer.ts";
 import { SecretReader } from "../../src/store/secret-reader.ts";
 import type { Timers } from "../../src/domain/timers.ts";
 import type { Sealer } from "../../src/sealing/sealer.ts";
@@ -13,12 +14,15 @@ import { Replica } from "../../src/threads/replica.ts";
 import { plainSealer } from "../support/plain-sealer.ts";
 import { type SimulatedThread, type Simulation, simulatedChannel } from "../support/simulated-threads.ts";
 import { SlowJournal } from "./slow-journal.ts";
+import { PolicyHistory } from "./threads-policies.ts";
 
 /** A front, and what the callers on it use. */
 export interface SimulatedFront {
   readonly thread: SimulatedThread;
   readonly replica: Replica;
   readonly reader: SecretReader;
+  /** Begins each call. */
+  readonly authorizer: () => Authorizer;
   /** Begins a call that reads several secrets. The result returns the snapshot from which to read the next secret. */
   readonly snapshotOfCall: () => () => Snapshot;
 }
@@ -28,7 +32,11 @@ export interface SimulatedSystem {
   readonly fronts: readonly SimulatedFront[];
   /** The memory of all chunks that were ever created. */
   readonly chunks: ReadonlySet<SharedArrayBuffer>;
+  readonly policies: PolicyHistory;
 }
+
+/** The most policies that replace each other in one run. */
+const MOST_POLICIES = 20;
 
 /** The parts of a system that touch what the threads share. A test breaks the system by replacing one of them. */
 export class SystemParts {
@@ -53,12 +61,12 @@ export class SystemParts {
     return port;
   }
 
-  catchUp({ catchUp }: Replica): () => void {
-    return catchUp;
+  authorizer({ authorizer }: Replica, _front: SimulatedThread): () => Authorizer {
+    return authorizer;
   }
 
   /** A call reads all secrets from one snapshot. */
-  snapshotOfCall(reader: SecretReader): () => Snapshot {
+  snapshotOfCall(reader: SecretReader, _replica: Replica): () => Snapshot {
     const snapshot = reader.snapshot();
     return () => snapshot;
   }
@@ -90,7 +98,7 @@ export async function createSystem(parts: SystemParts, fronts: number, first: nu
     ports.push(parts.storePort(observed(upper, parts, chunks), store));
     const receive = () => {
       const message = lower.receive();
-      if (message !== undefined) parts.seen.add("drained");
+      if (message !== undefined) parts.seen.add(message.kind === "policy" ? "drained policy" : "drained");
       return message;
     };
     return frontOn({ ...lower, receive }, front, {
@@ -112,7 +120,9 @@ export async function createSystem(parts: SystemParts, fronts: number, first: nu
     publication: feed,
   });
   feed.serve(parts.changes(loaded));
-  return { fronts: system, chunks };
+  const policies = new PolicyHistory();
+  policies.begin(simulation, store, feed, simulation.below(MOST_POLICIES));
+  return { fronts: system, chunks, policies };
 }
 
 function frontOn(
@@ -124,8 +134,9 @@ function frontOn(
   const replica = new Replica({ port, progress, front, timers });
   const sealer = interrupted(plainSealer, () => parts.simulation.preempt(thread));
   const { memory } = replica;
-  const reader = new SecretReader({ memory, sealer, timers, clock, catchUp: parts.catchUp(replica) });
-  return { thread, replica, reader, snapshotOfCall: () => parts.snapshotOfCall(reader) };
+  const reader = new SecretReader({ memory, sealer, timers, clock });
+  const authorizer = parts.authorizer(replica, thread);
+  return { thread, replica, reader, authorizer, snapshotOfCall: () => parts.snapshotOfCall(reader, replica) };
 }
 
 interface FrontParts {

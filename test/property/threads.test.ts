@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { Authorizer } from "../../src/authorization/authorizer.ts";
 import type { Timers } from "../../src/domain/timers.ts";
 import type { Changes } from "../../src/store/changes.ts";
 import type { ChangeCommand, ChangeResult } from "../../src/store/command.ts";
@@ -7,6 +8,7 @@ import type { Snapshot } from "../../src/store/reads.ts";
 import type { SecretReader } from "../../src/store/secret-reader.ts";
 import { Feed, type FrontPort } from "../../src/threads/feed.ts";
 import type { PublicationProgress } from "../../src/threads/publication-progress.ts";
+import type { Replica } from "../../src/threads/replica.ts";
 import { LONG } from "../support/long-form.ts";
 import type { SimulatedThread } from "../support/simulated-threads.ts";
 import { complaintsOf } from "./threads-run.ts";
@@ -24,15 +26,17 @@ const EVENTS = [
   ...["SECRET_NOT_FOUND", "VERSION_NOT_FOUND", "VERSION_DELETED", "VERSION_DESTROYED", "VERSION_MISMATCH", "DISK_FULL"],
   // Contents moved to other chunks, chunks were dropped, and bytes were kept because a front could still read them.
   ...["moved", "dropped", "kept"],
-  // A read had to take publications from the port; a front waited for an announcement; a front was far behind.
-  ...["drained", "waited", "lagged"],
+  // A read had to take publications from the port, and a decision a policy; a front waited for an announcement; a front was
+  // far behind.
+  ...["drained", "drained policy", "waited", "lagged"],
   // The number of publications wrapped around.
   "wrapped",
   ...["1 fronts", "8 fronts"],
 ];
 
 // For any order in which threads run, with commits of any duration, rejected groups, refused operations, and fronts that
-// lag, the history of all callers on all fronts is linearizable.
+// lag, the history of all callers on all fronts is linearizable. The policies that decide the calls have the same order for
+// all callers on all fronts, and each call sees the store as it was while its policy was in force.
 describe("threads that follow the store", () => {
   it("answer as one linearizable store", async () => {
     const seen = new Set<string>();
@@ -65,11 +69,37 @@ function brokenSystems(): [fault: string, broken: typeof SystemParts, complaint:
     [
       "reads that do not take the publications in their port first",
       class extends SystemParts {
-        override catchUp(): () => void {
-          return () => {};
+        override frontProgress(memory: SharedArrayBuffer, front: SimulatedThread): PublicationProgress {
+          return new UnreadProgress(memory, front, this);
         }
       },
-      /disagrees/,
+      /disagrees|decided a call after/,
+    ],
+    [
+      "a front that decides by a policy one turn after it has applied it",
+      class extends SystemParts {
+        override authorizer({ authorizer }: Replica, { timers }: SimulatedThread): () => Authorizer {
+          let adopted = authorizer();
+          return () => {
+            const current = authorizer();
+            timers.afterTurn(() => {
+              adopted = current;
+            });
+            return adopted;
+          };
+        }
+      },
+      /decided a call after|decided a call that saw/,
+    ],
+    [
+      "a call that catches up again between its decision and its read",
+      class extends SystemParts {
+        override snapshotOfCall(reader: SecretReader, replica: Replica): () => Snapshot {
+          replica.authorizer();
+          return super.snapshotOfCall(reader, replica);
+        }
+      },
+      /decided a call that saw/,
     ],
     [
       // A number that is raised late is harmless by itself: a front processes messages in their order, and a
@@ -91,13 +121,13 @@ function brokenSystems(): [fault: string, broken: typeof SystemParts, complaint:
       /disagrees/,
     ],
     [
-      "a front that applies a publication before its number is raised",
+      "a front that applies a publication or policy before its number is raised",
       class extends SystemParts {
         override frontProgress(memory: SharedArrayBuffer, front: SimulatedThread): PublicationProgress {
           return new EagerProgress(memory, front, this);
         }
       },
-      /disagrees/,
+      /disagrees|decided a call after/,
     ],
     [
       "a number that is raised before its publication is sent to all fronts",
@@ -111,11 +141,14 @@ function brokenSystems(): [fault: string, broken: typeof SystemParts, complaint:
     [
       "a BatchGet that reads each secret from a snapshot of its own",
       class extends SystemParts {
-        override snapshotOfCall(reader: SecretReader): () => Snapshot {
-          return () => reader.snapshot();
+        override snapshotOfCall(reader: SecretReader, { authorizer }: Replica): () => Snapshot {
+          return () => {
+            authorizer();
+            return reader.snapshot();
+          };
         }
       },
-      /disagrees/,
+      /disagrees|decided a call that saw/,
     ],
     [
       "a Commit whose operations are separate changes",
@@ -176,6 +209,24 @@ class LateProgress extends InterruptedProgress {
     this.#store.timers.afterTurn(() => {
       super.published = number;
     });
+  }
+}
+
+/** Does not show a call that the number was raised. The front learns of it only by messages. */
+class UnreadProgress extends InterruptedProgress {
+  #own = super.published;
+
+  override get published(): number {
+    return this.#own;
+  }
+
+  override isPublished(number: number): boolean {
+    return ((super.published - number) | 0) >= 0;
+  }
+
+  override applied(front: number, number: number): void {
+    this.#own = number;
+    super.applied(front, number);
   }
 }
 

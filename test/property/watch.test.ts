@@ -6,11 +6,11 @@ import { WatchClient, type Watched } from "../support/watch-client.ts";
 import { type SecretChange, WatchWorld } from "../support/watch-world.ts";
 import { EarlierSights } from "../../src/watch/earlier-sights.ts";
 import { EventMaker } from "../../src/watch/event-maker.ts";
-import { FirstCandidates } from "../../src/watch/first-candidates.ts";
 import { PendingPaths } from "../../src/watch/pending-paths.ts";
 import { Sight } from "../../src/watch/sight.ts";
 import { WatcherIndex } from "../../src/watch/watcher-index.ts";
 import { Memory } from "../../src/store/memory.ts";
+import { type Position, after } from "../../src/store/position.ts";
 import { type TimelineStart, Timelines } from "../../src/store/timelines.ts";
 import { WatchHub } from "../../src/watch/watch-hub.ts";
 
@@ -157,7 +157,7 @@ describe("watchers", () => {
       () => {
         const { add } = PendingPaths.prototype;
         const waiting = new WeakMap<PendingPaths, Set<string>>();
-        const { delete: remove, clear } = PendingPaths.prototype;
+        const { take, clear } = PendingPaths.prototype;
         mock.method(PendingPaths.prototype, "add", function (this: PendingPaths, path: never) {
           const set = waiting.get(this) ?? new Set();
           waiting.set(this, set);
@@ -165,9 +165,10 @@ describe("watchers", () => {
           set.add(path);
           return add.call(this, path);
         });
-        mock.method(PendingPaths.prototype, "delete", function (this: PendingPaths, path: never) {
-          waiting.get(this)?.delete(path);
-          remove.call(this, path);
+        mock.method(PendingPaths.prototype, "take", function (this: PendingPaths) {
+          const path = take.call(this);
+          if (path !== undefined) waiting.get(this)?.delete(path);
+          return path;
         });
         mock.method(PendingPaths.prototype, "clear", function (this: PendingPaths) {
           waiting.delete(this);
@@ -195,7 +196,19 @@ describe("watchers", () => {
         });
       },
     ],
-    ["candidates are lost", () => mock.method(FirstCandidates.prototype, "sorted", () => [])],
+    [
+      "a watcher that has fallen behind is regarded as caught up",
+      () => mock.method(Memory.prototype, "changedAfter", () => undefined),
+    ],
+    [
+      "a watcher that has fallen behind skips the rest of a revision",
+      () => {
+        const { changedAfter } = Memory.prototype;
+        mock.method(Memory.prototype, "changedAfter", function (this: Memory, { revision }: Position) {
+          return changedAfter.call(this, after(revision));
+        });
+      },
+    ],
     [
       "secrets that may no longer be seen are not revoked",
       () => mock.method(EarlierSights.prototype, "existedWhileVisible", () => "no"),
@@ -207,7 +220,7 @@ describe("watchers", () => {
           EarlierSights.prototype,
           "existedWhileVisible",
           function (this: EarlierSights, { path }: { path: string }) {
-            return this.mayHaveKnown(path) ? "yes" : "no";
+            return this.atOrAfter(path) === path ? "yes" : "no";
           },
         ),
     ],

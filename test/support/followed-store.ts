@@ -45,6 +45,8 @@ export class FollowedStore {
   readonly chunks: SharedArrayBuffer[] = [];
   /** How many chunks were created in the memory of an earlier chunk. */
   reused = 0;
+  /** Runs after each message is posted to a front, as if the store thread were preempted. */
+  onPost = () => {};
   readonly feed: Feed;
   readonly #paths: readonly number[];
   readonly #secrets = new Map<number, FollowedSecret>();
@@ -57,7 +59,7 @@ export class FollowedStore {
     this.fronts = channels.map(([, port], front) => {
       return { port, replica: new Replica({ port, progress, front, timers: this.timers }) };
     });
-    const ports = channels.map(([upper], front) => (front === 0 ? this.#observed(upper) : upper));
+    const ports = channels.map(([upper], front) => this.#observed(upper, front === 0));
     this.feed = new Feed(ports, progress, this.timers);
     this.#paths = Array.from({ length: paths }, (_, i) => i);
   }
@@ -125,13 +127,14 @@ export class FollowedStore {
     return [{ kind: "settings", ...made, settings, pruned: [] }, put];
   }
 
-  #observed(port: ManualPort<ChangesMessage, FeedMessage>): ManualPort<ChangesMessage, FeedMessage> {
+  #observed(port: ManualPort<ChangesMessage, FeedMessage>, isFirst: boolean): ManualPort<ChangesMessage, FeedMessage> {
     return {
       ...port,
       post: (message) => {
-        if (message.kind === "publication")
+        if (isFirst && message.kind === "publication")
           for (const { memory } of message.chunks?.created ?? []) this.#created(memory);
         port.post(message);
+        this.onPost();
       },
     };
   }

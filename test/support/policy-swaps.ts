@@ -6,7 +6,6 @@ import { contentOf } from "./dump.ts";
 import type { FileDelivery } from "./file-delivery.ts";
 import { API, type Caller, type Outcome } from "./server-kit.ts";
 import type { Site } from "./server-process.ts";
-import { THREADS } from "./threads.ts";
 import { until } from "./until.ts";
 
 /** A load, and the policies that replace each other during it. */
@@ -168,14 +167,13 @@ class Load {
 
 /**
  * Checks that each decision is that of a policy which may be in force: no older than the newest policy that has decided
- * a call, and no newer than the last one that was delivered. Several threads adopt a policy one after the other, so two
- * connections can be decided by different policies for a moment: the order is then that of each connection.
+ * a call, and no newer than the last one that was delivered.
  */
 class Judge {
   /** The number of the last policy that was delivered. */
   delivered = 0;
-  /** The highest number of a policy that has decided a call, by connection; in total if the server has one thread. */
-  readonly #shown = new Map<Caller | "any", number>();
+  /** The highest number of a policy that has decided a call. */
+  shown = 0;
   readonly sets = new Set<number>();
   readonly wrong: string[] = [];
   readonly failed = new Map<string, number>();
@@ -187,38 +185,34 @@ class Judge {
 
   /** Checks that a List returns exactly the secrets of one policy. */
   async list(caller: Caller): Promise<void> {
-    const least = this.#shownOn(caller);
+    const least = this.shown;
     const outcome = await caller.list({ prefix: "set/" });
     if (this.#hasFailed(outcome)) return;
     const paths = (outcome.response?.entries ?? []).map(({ path }: { path: string }) => path).join();
     const set = Number(/^set\/(\d+)\//.exec(paths)?.[1]);
     if (paths !== secretsOf(set).join() || set < least || set > this.delivered)
       this.#complain(`List shows ${paths || outcome.code}`, least);
-    else this.#show(caller, set);
+    else this.#show(set);
   }
 
   /** Checks a Get of a secret that only the last delivered policy allows. */
   async read(caller: Caller): Promise<void> {
-    const [least, set] = [this.#shownOn(caller), this.delivered];
+    const [least, set] = [this.shown, this.delivered];
     const outcome = await caller.get({ path: secretsOf(set)[1]! });
     if (this.#hasFailed(outcome)) return;
-    if (outcome.code === "OK") this.#show(caller, set);
+    if (outcome.code === "OK") this.#show(set);
     else if (least === this.delivered) this.#complain(`Get of a secret of policy ${set} is denied`, least);
   }
 
   async readAlways(caller: Caller): Promise<void> {
-    const least = this.#shownOn(caller);
+    const least = this.shown;
     const outcome = await caller.get({ path: ALWAYS });
     if (!this.#hasFailed(outcome) && outcome.code !== "OK") this.#complain(`Get of ${ALWAYS} is denied`, least);
   }
 
-  #shownOn(caller: Caller): number {
-    return this.#shown.get(orderOf(caller)) ?? 0;
-  }
-
-  #show(caller: Caller, set: number): void {
+  #show(set: number): void {
     this.sets.add(set);
-    this.#shown.set(orderOf(caller), Math.max(this.#shownOn(caller), set));
+    this.shown = Math.max(this.shown, set);
   }
 
   #complain(what: string, least: number): void {
@@ -231,9 +225,4 @@ class Judge {
     this.failed.set(what, (this.failed.get(what) ?? 0) + 1);
     return true;
   }
-}
-
-/** The calls whose policies have one order. */
-function orderOf(caller: Caller): Caller | "any" {
-  return THREADS === 1 ? "any" : caller;
 }

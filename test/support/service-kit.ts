@@ -5,6 +5,7 @@ import type { Policy } from "../../src/authorization/policy.ts";
 import { leadingString } from "../../src/contract/leading-string.ts";
 import * as wire from "../../src/contract/messages.ts";
 import type { Denial } from "../../src/engine/permits.ts";
+import { authorizeChanges } from "../../src/engine/authorized-changes.ts";
 import { SecretsEngine } from "../../src/engine/secrets-engine.ts";
 import type { AnswerableCall } from "../../src/grpc/authorized-route.ts";
 import { type SecretsMethods, secretsMethods } from "../../src/grpc/secrets-service.ts";
@@ -82,7 +83,6 @@ export class ServiceKit {
     this.#watches = new WatchHub({
       ...{ memory, sealer, authorizer, registry: watchers, timers: processTimers, random: secureRandom },
       clock: new StoreClock(processTimers),
-      catchUp: () => {},
     });
   }
 
@@ -91,7 +91,9 @@ export class ServiceKit {
     const { maxContentBytes = 1024 * 1024 } = options;
     const publication = ownMemory();
     const watchers = new VersionsInUse({ memory: publication.memory, authorizer: () => kit.authorizer });
-    const store = await loadStore(journal, { sealer, publication, watchers, ...options, maxContentBytes });
+    const authorize = authorizeChanges(() => kit.authorizer);
+    const parts = { sealer, publication, watchers, authorize };
+    const store = await loadStore(journal, { ...parts, ...options, maxContentBytes });
     const kit: ServiceKit = new ServiceKit(store, publication, sealer, { maxContentBytes, watchers });
     watchers.opened({ watchId: API_WATCH_ID, caller: API_ID, paths: [], prefixes: [parsePathPrefix("")] }, () => {});
     return kit;

@@ -4,6 +4,7 @@ import { CofferError } from "../../src/domain/errors.ts";
 import { parseSecretPath } from "../../src/domain/secret-path.ts";
 import { type Timers, processTimers } from "../../src/domain/timers.ts";
 import type { Sealer } from "../../src/sealing/sealer.ts";
+import type { ChangeAuthorization } from "../../src/store/change-authorization.ts";
 import type { Journal } from "../../src/store/journal.ts";
 import type { ChangeCommand, OperationCommand } from "../../src/store/command.ts";
 import { encodeContent } from "../../src/store/content-format.ts";
@@ -25,6 +26,7 @@ export interface StoreKitOptions {
   readonly tombstoneRetentionMs?: number;
   readonly publication?: Publication;
   readonly watchers?: WatcherVersions;
+  readonly authorize?: ChangeAuthorization;
   readonly onFailed?: (cause: unknown) => void;
 }
 

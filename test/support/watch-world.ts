@@ -9,7 +9,7 @@ import type { CommittedEntry } from "../../src/store/journal.ts";
 import { Memory } from "../../src/store/memory.ts";
 import { SealedMemory } from "../../src/store/sealed-memory.ts";
 import { NO_WATCHERS, type WatchRegistry } from "../../src/store/watch-registry.ts";
-import { findVersion, lastChange, latestVersion, newest, settingsOf, versionRef } from "../../src/store/secret.ts";
+import { findVersion, latestVersion, newest, settingsOf, versionRef } from "../../src/store/secret.ts";
 import { versionContext } from "../../src/sealing/context.ts";
 import type { Bookmark } from "../../src/watch/bookmark.ts";
 import { Sight } from "../../src/watch/sight.ts";
@@ -25,7 +25,7 @@ export const BEGINNING: Bookmark = { revision: 0, policy: "", seen: { revision: 
 export const WATCHING = SpiffeId.parse("spiffe://example.org/watching");
 
 /** Limits that a test reaches with few secrets. */
-const LOW_LIMITS: WatchLimits = { pending: 4, pendingStep: 2, selections: [3], leastSelection: 1 };
+const LOW_LIMITS: WatchLimits = { pending: 4, pendingStep: 2 };
 
 /** The number of versions that are kept. */
 const KEPT = 2;
@@ -154,7 +154,7 @@ export class WatchWorld {
     if (stored === undefined) return undefined;
     if (stored.kind === "tombstone") return "purged";
     const version = newest(stored);
-    const { revision } = lastChange(stored);
+    const { revision } = stored;
     const state = version?.state.kind ?? "none";
     const value = version && state === "live" ? versionValue(path, version.number, version.createTime) : undefined;
     return { revision, version: version?.number ?? 0, state, value };
@@ -221,7 +221,6 @@ export class WatchWorld {
       timers: turns.timers,
       random: (target) => target.fill(1),
       authorizer: () => this.#authorizer,
-      catchUp: () => {},
       registry: this.#registry,
       limits: this.#limits,
     });

@@ -1,4 +1,5 @@
 import type { Environment } from "../../config/option.ts";
+import { KeyedQueue } from "../../domain/keyed-queue.ts";
 import type { ExitStatus } from "../exit-status.ts";
 import type { ChildCommand, RunningCommand } from "../run/child-command.ts";
 import { type ShownChange, changeJson } from "./shown-change.ts";
@@ -29,7 +30,7 @@ export interface ChangeCommandsOptions {
 export class ChangeCommands {
   readonly #options: ChangeCommandsOptions;
   /** By path, in the order of the last change. */
-  readonly #waiting = new Map<string, ShownChange>();
+  readonly #waiting = new KeyedQueue<string, ShownChange>();
   #current: Pick<RunningCommand, "ended" | "send"> | undefined;
   #work: Promise<void> = Promise.resolve();
   #isWorking = false;
@@ -45,8 +46,7 @@ export class ChangeCommands {
 
   /** Runs the command for a change, after those that wait. Resolves when there is space for another one. */
   async add(change: ShownChange): Promise<void> {
-    this.#waiting.delete(change.path);
-    this.#waiting.set(change.path, change);
+    this.#waiting.put(change.path, change);
     if (!this.#isWorking) this.#work = this.#runAll();
     while (this.#waiting.size > MAX_WAITING) await new Promise<void>((resolve) => (this.#taken = resolve));
   }
@@ -75,11 +75,10 @@ export class ChangeCommands {
   }
 
   #take(): ShownChange | undefined {
-    const [change] = this.#waiting.values();
-    if (change === undefined || this.#isEnded) return undefined;
-    this.#waiting.delete(change.path);
+    const first = this.#waiting.take();
+    if (first === undefined) return undefined;
     this.#taken();
-    return change;
+    return first[1];
   }
 
   async #run(change: ShownChange): Promise<void> {

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import { MessageChannel } from "node:worker_threads";
 import type { ListenAddress } from "../../../src/admission/listener.ts";
-import type { Authorizer } from "../../../src/authorization/authorizer.ts";
 import { StartRefused } from "../../../src/domain/start-refused.ts";
 import type { FrontControl } from "../../../src/front/front-control.ts";
 import { IdentityMirror } from "../../../src/front/identity-mirror.ts";
@@ -14,7 +13,6 @@ import { createLogger } from "../../../src/observability/logger.ts";
 import { portOf } from "../../../src/threads/port.ts";
 
 const ADDRESS: ListenAddress = { kind: "tcp", host: "127.0.0.1", port: 8443 };
-const POLICY = { policy: { rules: [] }, admins: [] };
 const stops: (() => void)[] = [];
 afterEach(() => {
   for (const stop of stops.splice(0)) stop();
@@ -41,10 +39,8 @@ function begin(front: Partial<FrontControl> = {}) {
     ...front,
   };
   const identity = new IdentityMirror();
-  const epochs: number[] = [];
-  const adoptPolicy = ({ epoch }: Authorizer) => epochs.push(epoch);
-  followOrders(port, { front: control, identity, adoptPolicy, close: control.close });
-  return { remote, port, done, identity, epochs, lines };
+  followOrders(port, { front: control, identity, close: control.close });
+  return { remote, port, done, identity, lines };
 }
 
 describe("A front in another thread", () => {
@@ -60,15 +56,15 @@ describe("A front in another thread", () => {
     assert.deepEqual(done, ["leave", "stop listening", "drain 10", "refuse calls", "close", "thread ended"]);
   });
 
-  it("has settled only when it has adopted every identity and policy that was sent before", async () => {
-    const { remote, identity, epochs } = begin();
-    remote.adoptPolicy({ ...POLICY, epoch: 1 });
+  it("has settled only when it has adopted every identity that was sent before, in the order of sending", async () => {
+    const { remote, identity } = begin();
+    const adopted: string[] = [];
+    identity.onState(({ problems }) => adopted.push(...problems));
     remote.adoptIdentity({ kind: "waiting", problems: ["one"] });
-    remote.adoptPolicy({ ...POLICY, epoch: 2 });
     remote.adoptIdentity({ kind: "failed", problems: ["other"] });
-    assert.deepEqual(epochs, [], "nothing is adopted in the turn of the orders");
+    assert.deepEqual(adopted, [], "nothing is adopted in the turn of the orders");
     await remote.settled();
-    assert.deepEqual(epochs, [1, 2]);
+    assert.deepEqual(adopted, ["one", "other"]);
     assert.deepEqual(identity.state, { kind: "failed", problems: ["other"] });
   });
 
@@ -82,19 +78,19 @@ describe("A front in another thread", () => {
     await assert.rejects(remote.open(), new StartRefused(["no port", "no folder"]));
   });
 
-  // A new policy must not wait until the last call of a shutdown has ended.
-  it("adopts a policy while it drains", async () => {
+  // A trust domain can be removed while the last calls of a shutdown are served.
+  it("adopts an identity while it drains", async () => {
     let drained = () => {};
-    const { remote, epochs } = begin({
+    const { remote, identity } = begin({
       drain: () =>
         new Promise((resolve) => {
           drained = resolve;
         }),
     });
     const draining = remote.drain(1000);
-    remote.adoptPolicy({ ...POLICY, epoch: 7 });
+    remote.adoptIdentity({ kind: "waiting", problems: ["new"] });
     await remote.settled();
-    assert.deepEqual(epochs, [7]);
+    assert.deepEqual(identity.state.problems, ["new"]);
     drained();
     await draining;
   });

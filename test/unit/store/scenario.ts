@@ -2,7 +2,7 @@ import { parseSecretPath } from "../../../src/domain/secret-path.ts";
 import type { ChangeResult, OperationCommand, SettingsUpdate } from "../../../src/store/command.ts";
 import { encodeContent } from "../../../src/store/content-format.ts";
 import type { SecretStore } from "../../../src/store/secret-store.ts";
-import { lastChange, stateAt } from "../../../src/store/secret.ts";
+import { stateAt } from "../../../src/store/secret.ts";
 import { ManualTimers } from "../../support/manual-timers.ts";
 import { ScriptedJournal } from "../../support/scripted-journal.ts";
 import { commandOf, loadStore, outcomeOf, read, reasonOf, textContent } from "../../support/store-kit.ts";
@@ -99,7 +99,7 @@ class ScenarioRun {
       case "versions":
         return this.#versions();
       case "changed":
-        return String(lastChange(this.#store.snapshot().secret(path)).revision);
+        return String(this.#store.snapshot().secret(path).revision);
       case "list":
         return this.#list(all.includes("deleted"));
       default:

@@ -47,10 +47,37 @@ async function sweptStore() {
 
 describe("the sweeper", () => {
   // The first erasure after a start reads the whole database, because earlier processes can have left copies in any page. The
-  // sweeper is created before the server accepts calls, so that no Destroy of a caller has to wait for this.
+  // server waits for it before it accepts calls (test/integration/first-erasure.test.ts), so that no Destroy of a caller has to.
   it("begins with an erasure, although nothing has expired", async () => {
-    const { journal } = await sweptStore();
+    const { journal, sweeper } = await sweptStore();
     assert.equal(journal.erasures, 1);
+    await sweeper.firstErasure;
+  });
+
+  // A start waits for one commit only, however many versions have expired.
+  it("reports the first erasure after its first commit", async () => {
+    const { timers, journal, store, load, sweeper, failures } = await sweptStore();
+    sweeper.stop();
+    await putManyExpiring(store);
+    timers.advance(1000);
+    const [entries, erasures] = [journal.entries.length, journal.erasures];
+    const restarted = new Sweeper({ store: await load(), timers, onFailed: (error) => failures.push(error) });
+    await restarted.firstErasure;
+    assert.deepEqual([journal.entries.length - entries, journal.erasures - erasures], [1, 1]);
+    restarted.stop();
+  });
+
+  // The disk can be full at the start. The server serves reads then.
+  it("does not delay the start if the first commit fails", async () => {
+    const { timers, journal, store, load, sweeper, failures } = await sweptStore();
+    sweeper.stop();
+    await store.change(putExpiring("a", 1000));
+    timers.advance(1000);
+    journal.outcomes.push({ kind: "rejected", cause: new Error("disk full"), shortage: { free: 0, needed: 1 } });
+    const restarted = new Sweeper({ store: await load(), timers, onFailed: (error) => failures.push(error) });
+    await restarted.firstErasure;
+    assert.equal(failures.length, 1);
+    restarted.stop();
   });
 
   it("removes the content of expired versions within a minute, as a change of the server", async () => {

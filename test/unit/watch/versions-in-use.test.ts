@@ -54,6 +54,12 @@ class Kit {
     this.registry.opened({ watchId, caller, ...scope }, () => {});
   }
 
+  /** Reports a number of paths, each of which has to be accepted. */
+  fill(watchId: string, count: number, caller: string): void {
+    for (let i = 0; i < count; i++)
+      assert.equal(this.report(watchId, 1, "in use", `p/${i}`, caller), "OK", `path ${i}`);
+  }
+
   report(watchId: string, version: number, state: VersionUse = "in use", path = "a/db", caller = WEB): string {
     try {
       const report = { watchId, caller, path: parseSecretPath(path), version, state, instance: `i-${watchId}` };
@@ -191,42 +197,48 @@ describe("the versions in use", () => {
     assert.equal(kit.count(), "1 of 1");
   });
 
-  it("are reported for at most 10,000 paths of a watch, and 250,000 of a SPIFFE ID", () => {
+  it("are reported for at most 10,000 paths of a watch", () => {
     const kit = new Kit();
-    const fill = (watchId: string, caller = WEB) => {
-      kit.open(watchId, caller);
-      for (let i = 0; i < 10_000; i++) assert.equal(kit.report(watchId, 1, "in use", `p/${i}`, caller), "OK");
-    };
-    fill("w0");
-    assert.equal(kit.report("w0", 1, "in use", "p/more"), "LIMIT_EXCEEDED path");
-    assert.equal(kit.report("w0", 2, "in use", "p/1"), "OK", "a path with a report");
-    for (let i = 1; i < 25; i++) fill(`w${i}`);
-    kit.open("last");
-    assert.equal(kit.report("last", 1), "LIMIT_EXCEEDED path");
-    // Another SPIFFE ID is not affected, and a watch that ends makes room.
-    kit.open("other", API);
-    assert.equal(kit.report("other", 1, "in use", "a/db", API), "OK");
-    kit.registry.closed("w0");
-    assert.equal(kit.report("last", 1), "OK");
+    kit.open("w");
+    kit.fill("w", 10_000, WEB);
+    assert.equal(kit.report("w", 1, "in use", "p/more"), "LIMIT_EXCEEDED path");
+    assert.equal(kit.report("w", 2, "in use", "p/1"), "OK", "a path with a report");
   });
 
-  // The limit of a SPIFFE ID does not bound the memory of the process: any number of SPIFFE IDs can report.
-  it("are reported for at most 1,000,000 paths of all SPIFFE IDs", () => {
+  // Otherwise a few SPIFFE IDs could use up the limit of all, and the versions of others would not be known.
+  it("are reported by one SPIFFE ID for at most half of the paths that the others leave", () => {
     const kit = new Kit();
-    const ids = ["a", "b", "c", "d"].map((name) => `spiffe://example.org/${name}`);
-    for (const [number, caller] of ids.entries())
-      for (let watch = 0; watch < 25; watch++) {
-        kit.open(`${number}-${watch}`, caller);
-        const isLast = number === 3 && watch === 24;
-        for (let i = isLast ? 1 : 0; i < 10_000; i++) kit.report(`${number}-${watch}`, 1, "in use", `p/${i}`, caller);
+    const shares = [500_000, 250_000, 125_000, 62_500];
+    for (const [number, share] of shares.entries()) {
+      const caller = `spiffe://example.org/${number}`;
+      for (let reported = 0; reported < share; reported += 10_000) {
+        kit.open(`${number}-${reported}`, caller);
+        kit.fill(`${number}-${reported}`, Math.min(10_000, share - reported), caller);
       }
+      kit.open(`${number}-more`, caller);
+      assert.equal(kit.report(`${number}-more`, 1, "in use", "a/db", caller), "LIMIT_EXCEEDED path");
+      assert.equal(kit.report(`${number}-0`, 2, "in use", "p/0", caller), "OK", "a path with a report");
+    }
     kit.open("other");
-    kit.open("more");
-    assert.equal(kit.report("other", 1, "in use", "p/0"), "OK", "999,999 paths have a report");
-    assert.equal(kit.report("other", 1, "in use", "p/1"), "LIMIT_EXCEEDED path");
-    assert.equal(kit.report("more", 1, "in use", "p/0"), "LIMIT_EXCEEDED path", "the paths of each watch count");
-    assert.equal(kit.report("other", 2, "in use", "p/0"), "OK", "a path with a report");
-    kit.registry.closed("0-0");
-    assert.equal(kit.report("more", 1, "in use", "p/0"), "OK", "a watch that ends makes room");
+    kit.fill("other", 10_000, WEB);
+    // The paths of a watch that ends do not count.
+    kit.registry.closed("3-0");
+    assert.equal(kit.report("3-more", 1, "in use", "a/db", "spiffe://example.org/3"), "OK");
+  });
+
+  // Any number of SPIFFE IDs can report, so their shares become smaller.
+  it("are reported by each SPIFFE ID for 128 paths, also if the others use up the limit of all", () => {
+    const kit = new Kit();
+    for (let number = 0; number < 20; number++) {
+      const caller = `spiffe://example.org/${number}`;
+      for (let watch = 0, isFull = false; !isFull; watch++) {
+        kit.open(`${number}-${watch}`, caller);
+        for (let i = 0; i < 10_000 && !isFull; i++)
+          isFull = kit.report(`${number}-${watch}`, 1, "in use", `p/${i}`, caller) !== "OK";
+      }
+    }
+    kit.open("w");
+    kit.fill("w", 128, WEB);
+    assert.equal(kit.report("w", 1, "in use", "p/128"), "LIMIT_EXCEEDED path", "the others leave nothing");
   });
 });
