@@ -5,6 +5,7 @@ import * as wire from "../../src/contract/messages.ts";
 import { beginCall } from "../../bench/access.ts";
 import { grpcMessage } from "../../bench/request.ts";
 import { sessionOf } from "../support/bare-call.ts";
+import { beginExpiringWatch } from "../support/expiring-watch.ts";
 import { nextEvent } from "../support/next-event.ts";
 import { API, type Caller, ServerKit, WEB } from "../support/server-kit.ts";
 import { until } from "../support/until.ts";
@@ -178,21 +179,20 @@ for (const threads of [1, 3]) {
       const path = "a/ended";
       await put(path);
       const [cancelled, kept] = await Promise.all([workload(path), workload(path)]);
-      const expiring = kit.callerWith(kit.issue({ id: WEB, notAfter: Date.now() + 3000 }));
-      const expired = new Watching(expiring, { paths: [path] });
       const session = await sessionOf(kit, WEB);
       const broken = beginCall(session, "/coffer.v1.Secrets/Watch");
       broken.end(grpcMessage(wire.watchRequest.encode(wire.watchRequest.of({ paths: [path] }))));
-      await Promise.all([nextEvent(broken, "data"), expired.synced()]);
-      assert.match(await convergence(path), /^0 of 4;/);
+      await nextEvent(broken, "data");
+      const areCounted = async () => (await convergence(path)).startsWith("0 of 4;");
+      const expiring = await beginExpiringWatch(kit, { paths: [path] }, areCounted);
       cancelled.watching.cancel();
       session.destroy();
-      assert.equal((await expired.ended()).reason, "SVID_EXPIRED");
+      assert.equal((await expiring.watching.ended()).reason, "SVID_EXPIRED");
       await until("the watches were removed", async () => (await convergence(path)).startsWith("0 of 1;"));
       assert.equal(await cancelled.report(1, "IN_USE"), "WATCH_NOT_FOUND");
       assert.equal(await kept.report(1, "IN_USE"), "OK");
       assert.equal(await convergence(path), "1 of 1");
-      for (const each of [cancelled, kept, expiring]) each.close();
+      for (const each of [cancelled, kept, expiring.caller]) each.close();
     });
 
     // A workload must not be able to hide that another one is behind, even if it has learned the watch_id.

@@ -11,6 +11,7 @@ import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { serving } from "../support/cli-kit.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 import type { LogLine } from "../support/server-kit.ts";
 import type { ServerProcess } from "../support/server-process.ts";
 
@@ -74,7 +75,7 @@ describe("an SVID that expired before the start", () => {
       address: parseAddress(String(address)),
       identity: { kind: "files", files, because: "the test says so" } as const,
       serverId: SpiffeId.parse(SERVER),
-      timeoutMs: 10_000,
+      timeoutMs: PATIENCE_MS,
     };
     await withClient(config, processTimers, async (client) => {
       const early = await client.describe("a").catch((error: unknown) => error);

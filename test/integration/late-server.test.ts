@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { createServer, type TLSSocket } from "node:tls";
 import { ClientError } from "../../src/client/client-error.ts";
@@ -24,29 +23,34 @@ describe("a server that starts to listen while a client retries", () => {
   // connection of the next attempt is open, the client must not report that the server closed the connection: a client
   // that waits, as `coffer get --wait` does, would give up.
   it("counts as refusing the client only when it closes the connection", async () => {
-    const port = await closedPort();
-    const { client, close } = connect(port);
+    // Another program could take a free port before the server listens on it.
+    const path = join(kit.folder, "late.sock");
+    const { client, close } = connect(path);
     assert.equal(await failureOf(client), "unreachable");
     const { server, sockets } = silentServer();
-    server.listen(port, "127.0.0.1");
+    server.listen(path);
     while (sockets.length === 0) assert.equal(await failureOf(client), "unreachable");
     assert.equal(await failureOf(client), "unreachable");
     for (const socket of sockets) socket.destroy();
     server.on("secureConnection", (socket) => socket.destroy());
-    while ((await failureOf(client)) === "unreachable") await new Promise(setImmediate);
-    assert.equal(await failureOf(client), "closed-at-once");
+    let failure = await failureOf(client);
+    while (failure === "unreachable") {
+      await new Promise(setImmediate);
+      failure = await failureOf(client);
+    }
+    assert.equal(failure, "closed-at-once");
     close();
     server.close();
   });
 
-  function connect(port: number) {
+  function connect(path: string) {
     const files = kit.writeCredential(kit.issue({ id: API }), "api");
     const identity = FileSource.open({
       files: { ...files, bundles: kit.files.bundles },
       purpose: "client",
       timers: processTimers,
     });
-    const address = { kind: "tcp" as const, host: "127.0.0.1", port };
+    const address = { kind: "unix" as const, path };
     const client = new CofferClient({
       address,
       identity,
@@ -78,13 +82,4 @@ async function failureOf(client: CofferClient): Promise<string | undefined> {
   const error = await client.health().catch((problem) => problem);
   assert.ok(error instanceof ClientError, String(error));
   return error.failure?.kind ?? error.code;
-}
-
-async function closedPort(): Promise<number> {
-  const server = createTcpServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

@@ -55,8 +55,9 @@ describe("a unary call with a second message", () => {
   it("is refused at the first bytes of the second message", async () => {
     for (const pieces of [[Buffer.concat([get, prefixOf(MAX_RECEIVE_BYTES)])], [get, prefixOf(MAX_RECEIVE_BYTES)]]) {
       const stream = beginCall(admin, GET);
+      const answer = answerOf(stream);
       for (const piece of pieces) await new Promise((sent) => stream.write(piece, sent));
-      const { reason, resetCode } = await answerOf(stream);
+      const { reason, resetCode } = await answer;
       assert.deepEqual([reason, resetCode], ["MALFORMED_REQUEST", 0], `in ${pieces.length} pieces`);
     }
   });

@@ -25,6 +25,9 @@ const READS_NOTHING = Buffer.concat([
   frame(FrameType.settings, FrameFlag.none, 0, Buffer.of(0, 4, 0, 0, 0, 0)),
 ]);
 
+/** The number of turns of the event loop in which the server handles a frame. */
+const TURNS = 3;
+
 /** A message that is no protobuf. */
 const INVALID = grpcMessage(Buffer.of(0xff, 0xff));
 
@@ -61,8 +64,16 @@ class FrameClient {
     this.#socket.write(Buffer.concat(frames));
   }
 
-  /** Resolves when the server has processed all frames that were written before. */
+  /**
+   * Resolves when the server has processed all frames that were written before. It answers a PING before it handles the events
+   * of the frames that arrived with it, and a front in another thread can be preempted in between. It reads the next PING in
+   * a later turn.
+   */
   async processed(): Promise<void> {
+    for (let turn = 0; turn < TURNS; turn++) await this.#roundTrip();
+  }
+
+  async #roundTrip(): Promise<void> {
     const splitter = new FrameSplitter();
     this.write(frame(FrameType.ping, FrameFlag.none, 0, Buffer.alloc(8)));
     let isAnswered = false;

@@ -4,7 +4,7 @@ import { type Socket, connect as connectTcp } from "node:net";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { type TLSSocket, connect } from "node:tls";
 import { getRequest, getResponse } from "../../src/contract/messages.ts";
-import { systemClock, processTimers, type Timers } from "../../src/domain/timers.ts";
+import { processTimers, type Timers } from "../../src/domain/timers.ts";
 import { Bundle } from "../../src/spiffe/bundle.ts";
 import { CurrentIdentity } from "../../src/identity/current-identity.ts";
 import type { IdentitySource } from "../../src/identity/source.ts";
@@ -23,6 +23,7 @@ import { ManualTimers } from "../support/manual-timers.ts";
 import { nextEvent } from "../support/next-event.ts";
 import { Caller } from "../support/server-kit.ts";
 import { NO_WATCHES } from "../support/no-watches.ts";
+import { FILTER } from "../support/loaded-filter.ts";
 
 const EXAMPLE = TrustDomain.parse("example.org");
 const OTHER = TrustDomain.parse("other.org");
@@ -30,8 +31,8 @@ const OTHER = TrustDomain.parse("other.org");
 /** The transport of a server with an identity that the test replaces. Its only method returns the caller. */
 class Rotating {
   readonly timers = new ManualTimers(Date.now());
-  readonly example = createDevelopmentCa(EXAMPLE, systemClock);
-  readonly other = createDevelopmentCa(OTHER, systemClock);
+  readonly example = createDevelopmentCa(EXAMPLE, this.timers.clock);
+  readonly other = createDevelopmentCa(OTHER, this.timers.clock);
   readonly refused: Refused[] = [];
   readonly connections = new Connections();
   readonly identity: CurrentIdentity & Partial<IdentitySource>;
@@ -61,6 +62,7 @@ class Rotating {
       connections,
       // By default, the gate uses real time. The tests advance the time of connections and SVIDs.
       gate: new HandshakeGate(limits, gateTimers),
+      filter: FILTER,
       timers,
       onConnection: (connection) => this.server.serve(connection),
       onRefused: (refused) => this.refused.push(refused),

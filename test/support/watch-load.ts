@@ -35,6 +35,11 @@ export class ResumingWatcher {
     this.#check = check;
   }
 
+  /** Whether the current watch has received its snapshot, so that it knows what vanished before. */
+  get isSynced(): boolean {
+    return this.#isSynced;
+  }
+
   /** Connects, on a connection of its own. */
   resume(kit: ServerKit, id: string): void {
     const generation = ++this.#generation;
