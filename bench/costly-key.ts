@@ -13,8 +13,8 @@ const EXPONENT = Buffer.alloc(MODULUS_BITS / 8, 0xff).fill(0x7f, 0, 1);
 
 /**
  * A certificate whose public key makes the verification of a signature as costly as OpenSSL allows, and a private key
- * that signs at the usual cost, because it belongs to the exponent 65,537. The signatures are wrong, but a verifier
- * detects this only after the exponentiation.
+ * that signs at the usual cost, because it belongs to the exponent 65,537. The signatures are wrong, but a verifier that
+ * does not refuse the key detects this only after the exponentiation.
  */
 export function costlyKey(): { readonly chain: readonly Buffer[]; readonly key: KeyObject } {
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: MODULUS_BITS });

@@ -10,6 +10,7 @@ import { SvidRefused } from "../spiffe/svid-refused.ts";
 import { awaitClientHello } from "./client-hello.ts";
 import type { Connection, Connections } from "./connection.ts";
 import type { ConnectionRefusal, Refused } from "./connection-refusal.ts";
+import type { CertificateFilter } from "./certificate-filter.ts";
 import { type HandshakeContexts, handshakeContexts, performHandshake } from "./handshake.ts";
 import type { HandshakeGate } from "./handshake-gate.ts";
 
@@ -18,6 +19,7 @@ export interface ConnectionAdmissionOptions {
   readonly identity: IdentitySource;
   readonly connections: Connections;
   readonly gate: HandshakeGate;
+  readonly filter: CertificateFilter;
   readonly timers: Timers;
   /** Called with each connection whose peer is verified, before any byte of HTTP/2 is read. */
   readonly onConnection: (connection: Connection) => void;
@@ -46,7 +48,7 @@ export class ConnectionAdmission {
   constructor(options: ConnectionAdmissionOptions) {
     this.#options = options;
     const snapshot = options.identity.snapshot();
-    this.#contexts = handshakeContexts(snapshot);
+    this.#contexts = handshakeContexts(snapshot, options.filter);
     this.#bundles = snapshot.bundles;
     this.#verifier.follow(snapshot.bundles);
     this.#stopRotation = options.identity.onChange((next) => this.#rotate(next));
@@ -107,6 +109,7 @@ export class ConnectionAdmission {
     peer.state = "in handshake";
     const { gate } = this.#options;
     performHandshake(peer.raw, this.#contexts, {
+      refused: ({ reason, detail }) => this.#refuse(peer, reason, detail),
       failed: (code) => this.#refuse(peer, failure(code), code),
       complete: (socket) => {
         peer.socket = socket;
@@ -150,7 +153,7 @@ export class ConnectionAdmission {
   }
 
   #rotate(snapshot: IdentitySnapshot): void {
-    this.#contexts = handshakeContexts(snapshot);
+    this.#contexts = handshakeContexts(snapshot, this.#options.filter);
     this.#bundles = snapshot.bundles;
     this.#verifier.follow(snapshot.bundles);
     this.#verifyAgain(this.#options.connections.all());

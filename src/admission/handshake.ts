@@ -9,7 +9,9 @@ import {
 } from "node:tls";
 import { anchorsOf } from "../spiffe/anchors.ts";
 import type { IdentitySnapshot } from "../identity/source.ts";
+import type { Problem } from "../spiffe/certificate-rules.ts";
 import { TLS_ALGORITHMS } from "../spiffe/tls-algorithms.ts";
+import type { CertificateFilter } from "./certificate-filter.ts";
 import { ServerTlsSocket } from "./tls-socket.ts";
 
 /**
@@ -27,13 +29,18 @@ export interface HandshakeContexts {
   readonly requesting: SecureContext;
   /** Trusts every CA of every bundle. */
   readonly verifying: SecureContext;
+  /** The filter of `requesting`. */
+  readonly filter: CertificateFilter;
 }
 
 /**
  * Creates the contexts for a snapshot of the server's identity. Every snapshot gets completely new ones, so that a
  * rotation cannot lose a setting: replacing only the certificate would silently allow TLS 1.2.
  */
-export function handshakeContexts({ svid, bundles }: Pick<IdentitySnapshot, "svid" | "bundles">): HandshakeContexts {
+export function handshakeContexts(
+  { svid, bundles }: Pick<IdentitySnapshot, "svid" | "bundles">,
+  filter: CertificateFilter,
+): HandshakeContexts {
   const options: SecureContextOptions = {
     ...TLS_ALGORITHMS,
     cert: svid.certPem,
@@ -41,10 +48,9 @@ export function handshakeContexts({ svid, bundles }: Pick<IdentitySnapshot, "svi
     // A resumed session has the identity of an earlier handshake, and its certificate would not be verified again.
     secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION | SSL_OP_CLEANSE_PLAINTEXT,
   };
-  return {
-    requesting: createSecureContext({ ...options, ...anchorsOf(new Map()) }),
-    verifying: createSecureContext({ ...options, ...anchorsOf(bundles) }),
-  };
+  const requesting = createSecureContext({ ...options, ...anchorsOf(new Map()) });
+  filter.apply(requesting);
+  return { requesting, verifying: createSecureContext({ ...options, ...anchorsOf(bundles) }), filter };
 }
 
 /** How a handshake ended. */
@@ -53,6 +59,8 @@ export interface HandshakeEnd {
    * It is complete: the peer has proven that it holds the key of its certificate. The certificate is not verified yet.
    */
   readonly complete: (socket: TLSSocket) => void;
+  /** The filter refused the client's certificates, so OpenSSL did not decode them. */
+  readonly refused: (problem: Problem) => void;
   /** TLS failed. `code` is that of OpenSSL or of the operating system, or empty if the peer only disconnected. */
   readonly failed: (code: string) => void;
 }
@@ -68,7 +76,8 @@ export interface HandshakeEnd {
  * client can answer it. After the handshake, the first context is set again, because the connection would keep a copy
  * of every name.
  */
-export function performHandshake(raw: Socket, { requesting, verifying }: HandshakeContexts, end: HandshakeEnd): void {
+export function performHandshake(raw: Socket, contexts: HandshakeContexts, end: HandshakeEnd): void {
+  const { requesting, verifying, filter } = contexts;
   let isVerifying = false;
   const verifyOnceRequested = () => {
     // The server's Finished is the last message of the flight that contains the certificate request (RFC 8446 2).
@@ -99,13 +108,16 @@ export function performHandshake(raw: Socket, { requesting, verifying }: Handsha
       return protocols.includes("h2") ? "h2" : undefined;
     },
   };
-  const socket = new ServerTlsSocket(raw, options);
+  const socket = new ServerTlsSocket(raw, options, filter);
   let ended = false;
   const endOnce = (report: () => void) => {
     if (!ended) report();
     ended = true;
   };
-  socket.on("error", (error: NodeJS.ErrnoException) => endOnce(() => end.failed(error.code ?? "TLS failed")));
+  socket.on("error", (error: NodeJS.ErrnoException) => {
+    const { problem } = socket;
+    endOnce(() => (problem === undefined ? end.failed(error.code ?? "TLS failed") : end.refused(problem)));
+  });
   socket.once("close", () => endOnce(() => end.failed("")));
   socket.once("secure", () => {
     socket.secured();

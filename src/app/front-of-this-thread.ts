@@ -1,3 +1,4 @@
+import { certificateFilter } from "../front/load-filter.ts";
 import { createCallLog } from "../front/call-log.ts";
 import { budgetMemory, frontConfig } from "../front/front-config.ts";
 import { Front } from "../front/front.ts";
@@ -49,6 +50,7 @@ export class FrontOfThisThread implements FrontHost {
     const front = new Front({
       config,
       intake: new Listeners(config.listen, undefined, log),
+      filter: await certificateFilter(log),
       identity: resources.identity,
       authorizer: () => policy.current,
       secrets: store,

@@ -9,6 +9,7 @@ import { parseSvid } from "../spiffe/svid.ts";
 import { TrustDomain } from "../spiffe/trust-domain.ts";
 import { Connections } from "../admission/connection.ts";
 import { HandshakeGate } from "../admission/handshake-gate.ts";
+import { type CertificateFilter, loadCertificateFilter, NO_FILTER } from "../admission/certificate-filter.ts";
 import { ConnectionAdmission } from "../admission/connection-admission.ts";
 import { ChainForge, type ProbeChain, strangeKeys } from "./probe-chain.ts";
 
@@ -26,7 +27,7 @@ const trustDomain = TrustDomain.parse("probe.invalid");
 const chains = new ChainForge(trustDomain, processTimers.clock);
 
 /** Presents a chain to a new server. Resolves with "accepted", or with the reason and detail of the refusal. */
-async function verdictOn(chain: ProbeChain): Promise<string> {
+async function verdictOn(chain: ProbeChain, filter: CertificateFilter): Promise<string> {
   const identity = ownIdentity();
   const server = createServer();
   const verdict = new Promise<string>((resolve) => {
@@ -34,6 +35,7 @@ async function verdictOn(chain: ProbeChain): Promise<string> {
       identity,
       connections: new Connections(),
       gate: new HandshakeGate(LIMITS, processTimers),
+      filter,
       timers: processTimers,
       onConnection: ({ socket }) => {
         socket.destroy();
@@ -75,13 +77,19 @@ function say(line: string): void {
   writeSync(process.stdout.fd, `${line}\n`);
 }
 
-const control = await verdictOn(chains.chain([]));
-if (control !== "accepted") throw new Error(`a valid chain was refused: ${control}`);
+/** The filter of the server; {@link NO_FILTER} if it can't be loaded. A release of Node can crash in it, too. */
+const filter = await loadCertificateFilter().catch(() => NO_FILTER);
+for (const each of [NO_FILTER, filter]) {
+  const control = await verdictOn(chains.chain([]), each);
+  if (control !== "accepted") throw new Error(`a valid chain was refused: ${control}`);
+}
 const keys = strangeKeys();
 while (keys.length > 0) {
   const shown = keys.splice(0, KEYS_IN_A_CHAIN);
   say(`showing ${shown.map(({ kind }) => kind).join(", ")}`);
-  const verdict = await verdictOn(chains.chain(shown));
+  await verdictOn(chains.chain(shown), filter);
+  // The server runs without the filter where it can't be loaded.
+  const verdict = await verdictOn(chains.chain(shown), NO_FILTER);
   if (process.argv.includes("--verbose")) say(verdict);
 }
 say("passed");

@@ -13,4 +13,4 @@ const recipient = new KeyRecipient();
 const received = once(parentPort, "message");
 parentPort.postMessage(recipient.publicKey);
 const [key] = (await received) as [TransferredKey];
-startThreadedFront(workerData as FrontSetup, XChaChaSealer.received(key, recipient), processTimers);
+await startThreadedFront(workerData as FrontSetup, XChaChaSealer.received(key, recipient), processTimers);

@@ -1,3 +1,4 @@
+import type { CertificateFilter } from "../admission/certificate-filter.ts";
 import { ConnectionAdmission } from "../admission/connection-admission.ts";
 import { Connections } from "../admission/connection.ts";
 import { type GateCounts, HandshakeGate, mostServed } from "../admission/handshake-gate.ts";
@@ -24,6 +25,7 @@ import type { Intake } from "./intake.ts";
 export interface FrontOptions {
   readonly config: FrontConfig;
   readonly intake: Intake;
+  readonly filter: CertificateFilter;
   readonly identity: IdentitySource;
   /** See SecretsEngine. */
   readonly authorizer: () => Authorizer;
@@ -108,11 +110,12 @@ export class Front implements FrontControl {
   }
 
   #createAdmission(grpc: GrpcServer): ConnectionAdmission {
-    const { config, counts, calls, timers, identity } = this.#options;
+    const { config, counts, calls, timers, identity, filter } = this.#options;
     return new ConnectionAdmission({
       identity,
       connections: this.#connections,
       gate: new HandshakeGate(config.handshakes, timers, counts),
+      filter,
       timers,
       onConnection: (connection) => grpc.serve(connection),
       onRefused: calls.refused,

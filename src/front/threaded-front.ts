@@ -16,6 +16,7 @@ import { PublicationProgress } from "../threads/publication-progress.ts";
 import { RemoteWatchRegistry } from "../threads/remote-watch-registry.ts";
 import { Replica } from "../threads/replica.ts";
 import { WatchHub } from "../watch/watch-hub.ts";
+import { certificateFilter } from "./load-filter.ts";
 import { type CallLog, COUNTER_NAMES, createCallLog } from "./call-log.ts";
 import { Front, type FrontOptions } from "./front.ts";
 import type { FrontSetup } from "./front-setup.ts";
@@ -26,7 +27,7 @@ import type { NumberedOrder, Report } from "./orders.ts";
 import { portStream } from "./port-stream.ts";
 
 /** Creates the front of this thread, which follows the orders of the store thread, and reports that it is ready. */
-export function startThreadedFront(setup: FrontSetup, sealer: XChaChaSealer, timers: Timers): void {
+export async function startThreadedFront(setup: FrontSetup, sealer: XChaChaSealer, timers: Timers): Promise<void> {
   const control: Control = portOf(setup.control);
   const observed = observe(setup, control, timers);
   const identity = new IdentityMirror();
@@ -34,6 +35,7 @@ export function startThreadedFront(setup: FrontSetup, sealer: XChaChaSealer, tim
     ...storeOf(setup, sealer, timers),
     config: setup.config,
     intake: intakeOf(setup, observed.log),
+    filter: await certificateFilter(observed.log),
     identity,
     calls: observed.calls,
     counts: observed.counters,

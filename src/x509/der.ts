@@ -24,14 +24,18 @@ const MAX_DEPTH = 24;
 /** More than a certificate with 800 names has. 64 KiB can contain 30,000 elements, which would take 30 ms to read. */
 const MAX_ELEMENTS = 1000;
 
-/** One element of DER. All of its buffers are views of the bytes that were read. */
-export interface DerElement {
+/** One element of DER, whose contents are not read. All of its buffers are views of the bytes that were read. */
+export interface UnreadElement {
   /** The identifier octet. */
   readonly tag: number;
   /** The contents, without tag and length. */
   readonly value: Buffer;
   /** Everything, tag and length included. */
   readonly der: Buffer;
+}
+
+/** One element of DER with everything in it. */
+export interface DerElement extends UnreadElement {
   /** The elements inside a constructed element; empty for a primitive one. */
   readonly children: readonly DerElement[];
 }
@@ -56,18 +60,26 @@ export function parseDer(bytes: Uint8Array): DerElement {
 }
 
 /**
- * Splits concatenated elements, such as the certificates in the Workload API, into the bytes of each. Does not read
- * their contents. Throws {@link MalformedDer} if the last element is incomplete.
+ * Splits concatenated elements, such as the certificates in the Workload API, into the bytes of each. Throws as
+ * {@link unreadElements} does.
  */
 export function splitDer(bytes: Uint8Array): Buffer[] {
+  return unreadElements(bytes).map(({ der }) => der);
+}
+
+/**
+ * Concatenated elements, such as the fields of a sequence. Does not read their contents. Throws {@link MalformedDer} if
+ * a length is not in DER, or the last element is incomplete.
+ */
+export function unreadElements(bytes: Uint8Array): UnreadElement[] {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  const parts: Buffer[] = [];
+  const elements: UnreadElement[] = [];
   for (let offset = 0; offset < buffer.length; ) {
-    const part = firstElement(buffer.subarray(offset));
-    parts.push(part.der);
-    offset += part.der.length;
+    const element = firstElement(buffer.subarray(offset));
+    elements.push(element);
+    offset += element.der.length;
   }
-  return parts;
+  return elements;
 }
 
 /** The number of elements that may still be read, in the whole tree. */
@@ -88,19 +100,18 @@ function readAll(bytes: Buffer, depth: number, allowance: Allowance): DerElement
 
 function readOne(bytes: Buffer, depth: number, allowance: Allowance): DerElement {
   if (allowance.left-- === 0) throw new MalformedDer(`more than ${MAX_ELEMENTS} elements`);
-  const tag = bytes.readUInt8();
-  const { value, der } = firstElement(bytes);
+  const { tag, value, der } = firstElement(bytes);
   checkForm(tag, value);
   const children = (tag & CONSTRUCTED) === 0 ? [] : readAll(value, depth + 1, allowance);
   return { tag, value, der, children };
 }
 
 /** The first element, as its length delimits it. Does not read its contents. */
-function firstElement(bytes: Buffer): Pick<DerElement, "value" | "der"> {
+function firstElement(bytes: Buffer): UnreadElement {
   const { length, header } = readLength(bytes);
   const end = header + length;
   if (end > bytes.length) throw new MalformedDer("an element is longer than what contains it");
-  return { value: bytes.subarray(header, end), der: bytes.subarray(0, end) };
+  return { tag: bytes.readUInt8(), value: bytes.subarray(header, end), der: bytes.subarray(0, end) };
 }
 
 /** X.690 10.1: a length is definite and in the fewest bytes. No certificate needs more than three bytes of length. */

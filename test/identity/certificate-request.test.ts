@@ -10,6 +10,8 @@ import { commonName } from "../support/certificate-forge.ts";
 import { bundle, example, forge, ID, NOW, workload, workloadKey } from "../support/chain-world.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
 import { ownIdentity } from "./own-identity.ts";
+import { FILTER } from "../support/loaded-filter.ts";
+import { NO_FILTER } from "../../src/admission/certificate-filter.ts";
 
 const CERTIFICATE_REQUEST = 13;
 
@@ -23,7 +25,7 @@ const bundles = new Map([
 ]);
 
 function contextsFor(trusted: typeof bundles): HandshakeContexts {
-  return handshakeContexts(ownIdentity(trusted, new ManualTimers(NOW)).snapshot());
+  return handshakeContexts(ownIdentity(trusted, new ManualTimers(NOW)).snapshot(), FILTER);
 }
 
 /**
@@ -38,6 +40,7 @@ async function serving(contexts: HandshakeContexts, beginning: "early" | "late",
           resolve(shownBy(socket).objection?.code ?? "no objection");
           socket.destroy();
         },
+        refused: ({ reason }) => resolve(reason),
         failed: resolve,
       });
     const server = createServer((raw) => {
@@ -112,7 +115,7 @@ describe("a certificate request", () => {
 
   it("(control) that names 701 CAs makes the handshake fail", async () => {
     const { verifying } = contextsFor(bundles);
-    const outcome = await serving({ requesting: verifying, verifying }, "late", tlsClient("X25519"));
+    const outcome = await serving({ requesting: verifying, verifying, filter: NO_FILTER }, "late", tlsClient("X25519"));
     assert.match(outcome, /^ERR_SSL_/);
   });
 });

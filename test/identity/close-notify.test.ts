@@ -18,6 +18,8 @@ import { example, forge, NOW, TRUST, workload, workloadKey } from "../support/ch
 import { BareTlsClient } from "../support/bare-tls-client.ts";
 import { ownIdentity } from "./own-identity.ts";
 import { NO_WATCHES } from "../support/no-watches.ts";
+import { FILTER } from "../support/loaded-filter.ts";
+import { type CertificateFilter, NO_FILTER } from "../../src/admission/certificate-filter.ts";
 
 // Record types (RFC 8446 5.1).
 const ALERT = 21;
@@ -51,14 +53,19 @@ class Site {
     timers: this.timers,
     random: () => 0.5,
   });
-  readonly #admission = new ConnectionAdmission({
-    identity: this.identity,
-    connections: this.connections,
-    gate: new HandshakeGate(LIMITS, this.timers),
-    timers: this.timers,
-    onConnection: (connection) => this.server.serve(connection),
-    onRefused: () => {},
-  });
+  readonly #admission: ConnectionAdmission;
+
+  constructor(filter: CertificateFilter) {
+    this.#admission = new ConnectionAdmission({
+      identity: this.identity,
+      connections: this.connections,
+      gate: new HandshakeGate(LIMITS, this.timers),
+      filter,
+      timers: this.timers,
+      onConnection: (connection) => this.server.serve(connection),
+      onRefused: () => {},
+    });
+  }
 
   /**
    * Serves one client with this chain, and calls `end` as soon as HTTP/2 is established. Resolves when the connection
@@ -132,20 +139,27 @@ describe("a connection that the server ends is closed with close_notify:", () =>
   ];
   for (const [what, chain, request, end] of ends) {
     it(what, async () => {
-      const site = new Site();
+      const site = new Site(FILTER);
       assert.deepEqual((await site.meet(chain, request, () => end(site))).alerts, CLOSE_NOTIFY);
     });
   }
 });
 
-// Node has no setting for the number of tickets that OpenSSL sends (SSL_CTX_set_num_tickets). The tickets must be
-// useless: 32 random bytes that identify a session which the server does not store. A ticket of the other kind (RFC
-// 8446 4.6.1, "self-encrypted") contains the session itself, with the client's whole certificate.
-it("a ticket that OpenSSL sends contains nothing of the session", async () => {
-  const site = new Site();
+// A session can't be resumed, so tickets have no use. Each costs the server a random number, a record and memory.
+it("the server sends no tickets", async () => {
+  const site = new Site(FILTER);
+  const { messages } = await site.meet(workload(), PREFACE, () => site.shutDown());
+  assert.deepEqual(messages, []);
+});
+
+// Node has no setting for the number of tickets that OpenSSL sends (SSL_CTX_set_num_tickets). If the filter can't be
+// loaded, the tickets must be useless: 32 random bytes that identify a session which the server does not store. A ticket of
+// the other kind (RFC 8446 4.6.1, "self-encrypted") contains the session itself, with the client's whole certificate.
+it("a ticket that OpenSSL sends without the filter contains nothing of the session", async () => {
+  const site = new Site(NO_FILTER);
   const longNames = workload({ dns: Array(50).fill("a.name.of.some.length") });
   const { messages } = await site.meet(longNames, PREFACE, () => site.shutDown());
-  assert.ok(messages.length <= 2);
+  assert.equal(messages.length, 2);
   for (const message of messages) {
     assert.equal(message[0], NEW_SESSION_TICKET);
     // RFC 8446 4.6.1: the header, lifetime and age_add of four bytes each, and the nonce precede the ticket.
@@ -170,9 +184,10 @@ it("a connection whose client does not read is closed as well", async () => {
     };
     performHandshake(
       raw,
-      { requesting: secureContext, verifying: secureContext },
+      { requesting: secureContext, verifying: secureContext, filter: NO_FILTER },
       {
         complete,
+        refused: ({ detail }) => assert.fail(detail),
         failed: assert.fail,
       },
     );

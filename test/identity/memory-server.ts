@@ -10,6 +10,7 @@ import { processTimers } from "../../src/domain/timers.ts";
 import { type Connection, Connections } from "../../src/admission/connection.ts";
 import { HandshakeGate } from "../../src/admission/handshake-gate.ts";
 import { ConnectionAdmission } from "../../src/admission/connection-admission.ts";
+import { FILTER } from "../support/loaded-filter.ts";
 
 /** The setup of the program: the server's SVID and the bundle of example.org, in PEM. */
 export interface MemoryServerOptions {
@@ -53,6 +54,7 @@ const admission = new ConnectionAdmission({
     { connections: 1000, inProgress: 1000, perSecond: 100_000 },
     { ...processTimers, busy: () => 0 },
   ),
+  filter: FILTER,
   timers: processTimers,
   onConnection: (connection: Connection) => {
     accepted += 1;

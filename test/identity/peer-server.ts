@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { getRequest, getResponse } from "../../src/contract/messages.ts";
 import type { IdentitySource } from "../../src/identity/source.ts";
+import type { CertificateFilter } from "../../src/admission/certificate-filter.ts";
 import { type Connection, Connections } from "../../src/admission/connection.ts";
 import type { Refused } from "../../src/admission/connection-refusal.ts";
 import { GrpcServer } from "../../src/grpc/grpc-server.ts";
@@ -15,6 +16,7 @@ import { type Case, NOW, TRUST } from "../support/chain-world.ts";
 import { ownIdentity } from "./own-identity.ts";
 import type { Peer } from "./peers.ts";
 import { NO_WATCHES } from "../support/no-watches.ts";
+import { FILTER } from "../support/loaded-filter.ts";
 
 /** What happened to a peer. */
 export interface Reply {
@@ -24,8 +26,8 @@ export interface Reply {
 }
 
 /** Serves one peer with the server's part from accept(2) to the call of a method, and returns what happened to it. */
-export async function servePeer(row: Case, peer: Peer): Promise<Reply> {
-  const [reply] = await servePeers(row, [row], peer);
+export async function servePeer(row: Case, peer: Peer, filter: CertificateFilter = FILTER): Promise<Reply> {
+  const [reply] = await servePeers(row, [row], peer, filter);
   return reply!;
 }
 
@@ -36,8 +38,9 @@ export async function servePeers(
   row: Pick<Case, "bundles" | "now">,
   shown: readonly Pick<Case, "chain" | "key">[],
   peer: Peer,
+  filter: CertificateFilter = FILTER,
 ): Promise<Reply[]> {
-  const server = new PeerServer(row);
+  const server = new PeerServer(row, filter);
   const replies: Reply[] = [];
   for (const each of shown) replies.push(await server.meet((socket) => peer(socket, each)));
   server.close();
@@ -57,7 +60,7 @@ class PeerServer {
   readonly #admission: ConnectionAdmission;
   #decide = () => {};
 
-  constructor({ bundles = TRUST, now = NOW }: Pick<Case, "bundles" | "now">) {
+  constructor({ bundles = TRUST, now = NOW }: Pick<Case, "bundles" | "now">, filter: CertificateFilter) {
     const connections = new Connections();
     const timers = new ManualTimers(now);
     const methods = this.#methods();
@@ -75,6 +78,7 @@ class PeerServer {
       identity: this.#identity,
       connections,
       gate: new HandshakeGate(LIMITS, this.#gateTimers),
+      filter,
       timers,
       onConnection: (connection) => server.serve(connection),
       onRefused: (refused) => {

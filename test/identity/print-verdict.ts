@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import { connect, createSecureContext } from "node:tls";
 import { shownBy } from "../../src/spiffe/sent-chain.ts";
 import { handshakeContexts, performHandshake } from "../../src/admission/handshake.ts";
+import { FILTER } from "../support/loaded-filter.ts";
 
 // A program that prints OpenSSL's objection to a client whose certificate and key are in two PEM files,
 // when the server has no bundle. With "default", the server's context has OpenSSL's default store.
@@ -11,12 +12,15 @@ const [certFile, keyFile, store] = process.argv.slice(2);
 const certPem = readFileSync(certFile!, "utf8");
 const keyPem = readFileSync(keyFile!, "utf8");
 const svid = { certPem, keyPem } as Parameters<typeof handshakeContexts>[0]["svid"];
-const production = handshakeContexts({ svid, bundles: new Map() });
+const production = handshakeContexts({ svid, bundles: new Map() }, FILTER);
 const contexts =
   store === "default" ? { ...production, verifying: createSecureContext({ cert: certPem, key: keyPem }) } : production;
 
 const server = createServer((raw) =>
   performHandshake(raw, contexts, {
+    refused: ({ reason }) => {
+      throw new Error(reason);
+    },
     failed: (code) => {
       throw new Error(code);
     },

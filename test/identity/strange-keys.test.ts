@@ -3,6 +3,8 @@ import { generateKeyPairSync, getCurves, type KeyObject } from "node:crypto";
 import { describe, it } from "node:test";
 import { example, ID, workload } from "../support/chain-world.ts";
 import { commonName } from "../support/certificate-forge.ts";
+import { NO_FILTER } from "../../src/admission/certificate-filter.ts";
+import { FILTER } from "../support/loaded-filter.ts";
 import { servePeer } from "./peer-server.ts";
 import { bare } from "./peers.ts";
 import { call } from "./server-meeting.ts";
@@ -15,6 +17,9 @@ function written(key: KeyObject): Buffer | undefined {
     return undefined;
   }
 }
+
+/** The kinds that the server accepts. */
+const ACCEPTED: ReadonlySet<string> = new Set(["prime256v1, named", "secp384r1, named", "secp521r1, named", "ed25519"]);
 
 /** Public keys of every kind that this release of Node can generate. */
 function* keys(): Generator<readonly [kind: string, key: KeyObject]> {
@@ -43,13 +48,18 @@ describe("a certificate with a key of any kind", () => {
 
     it(`${kind}: is refused between leaf and CA, and the server continues`, async () => {
       const chain = workload({}, example.intermediate({ publicKeyInfo }));
-      const { refused, handled } = await servePeer({ what: kind, chain }, bare);
-      assert.deepEqual([refused.length, handled], [1, []]);
+      for (const filter of [FILTER, NO_FILTER]) {
+        const { refused, handled } = await servePeer({ what: kind, chain }, bare, filter);
+        assert.deepEqual([refused.length, handled], [1, []]);
+      }
     });
 
-    it(`${kind}: is ignored after a valid chain whose intermediate the server has to read`, async () => {
+    it(`${kind}: after a valid chain, is refused or ignored by its kind, and ignored without the filter`, async () => {
       const chain = [...workload({}, example.intermediate()), strange.der];
-      assert.deepEqual(await servePeer({ what: kind, chain }, bare), { refused: [], handled: [ID] });
+      const { refused, handled } = await servePeer({ what: kind, chain }, bare);
+      const expected = ACCEPTED.has(kind) ? [[], [ID]] : [["unacceptable-key"], []];
+      assert.deepEqual([refused.map(({ reason }) => reason), handled], expected);
+      assert.deepEqual(await servePeer({ what: kind, chain }, bare, NO_FILTER), { refused: [], handled: [ID] });
       assert.deepEqual(await call({ what: kind, chain }, ID), { refused: undefined, received: true });
     });
   }

@@ -19,6 +19,7 @@ import { answerOf, sessionOf } from "../support/bare-call.ts";
 import { ANY_CALLER, WIDE_LIMITS } from "../support/any-caller.ts";
 import { API, Caller, ServerKit } from "../support/server-kit.ts";
 import { NO_WATCHES } from "../support/no-watches.ts";
+import { FILTER } from "../support/loaded-filter.ts";
 
 /**
  * Time that passes only when the test advances it. Between hold() and release(), tasks that run after a turn of the
@@ -223,6 +224,7 @@ describe("a method that fails unexpectedly", () => {
       identity,
       connections,
       gate: new HandshakeGate(DEFAULT_HANDSHAKE_LIMITS, processTimers),
+      filter: FILTER,
       timers: processTimers,
       onConnection: (connection) => server.serve(connection),
       onRefused: () => {},

@@ -23,6 +23,7 @@ import { ManualTimers } from "../support/manual-timers.ts";
 import { nextEvent } from "../support/next-event.ts";
 import { Caller } from "../support/server-kit.ts";
 import { NO_WATCHES } from "../support/no-watches.ts";
+import { FILTER } from "../support/loaded-filter.ts";
 
 const EXAMPLE = TrustDomain.parse("example.org");
 const OTHER = TrustDomain.parse("other.org");
@@ -61,6 +62,7 @@ class Rotating {
       connections,
       // By default, the gate uses real time. The tests advance the time of connections and SVIDs.
       gate: new HandshakeGate(limits, gateTimers),
+      filter: FILTER,
       timers,
       onConnection: (connection) => this.server.serve(connection),
       onRefused: (refused) => this.refused.push(refused),

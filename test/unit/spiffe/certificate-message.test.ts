@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { MAX_SENT_CERTIFICATES, messageProblem } from "../../../src/spiffe/certificate-message.ts";
+import { example, ID, workload } from "../../support/chain-world.ts";
+import { bitString, element, integer, oid, sequence } from "../../support/der-writer.ts";
+import { costlyCurve } from "../../support/costly-keys.ts";
+
+/** A Certificate message (RFC 8446 4.4.2) with an empty context, and with these bytes as its certificates. */
+function message(certificates: readonly Uint8Array[], extensions = Buffer.of(0, 0)): Buffer {
+  const entries = certificates.map((der) => Buffer.concat([number(3, der.length), der, extensions]));
+  const list = Buffer.concat(entries);
+  const body = Buffer.concat([Buffer.of(0), number(3, list.length), list]);
+  return Buffer.concat([Buffer.of(11), number(3, body.length), body]);
+}
+
+function number(bytes: number, value: number): Buffer {
+  const buffer = Buffer.alloc(bytes);
+  buffer.writeUIntBE(value, 0, bytes);
+  return buffer;
+}
+
+function withKey(publicKeyInfo: Buffer): Buffer {
+  return example.issue({ id: ID, publicKeyInfo }).der;
+}
+
+/** The SubjectPublicKeyInfo of an RSA key (RFC 3279 2.3.1) whose modulus has this length. Its primes do not matter. */
+function rsa(bits: number, exponent: bigint): Buffer {
+  const key = sequence(integer(2n ** BigInt(bits - 1) + 1n), integer(exponent));
+  return sequence(sequence(oid("1.2.840.113549.1.1.1"), element(0x05)), bitString(key));
+}
+
+const reasonOf = (bytes: Buffer) => messageProblem(bytes)?.reason;
+const [leaf] = workload();
+assert.ok(leaf);
+const costly = example.issue({ id: ID, publicKeyInfo: costlyCurve() }).der;
+
+describe("a Certificate message", () => {
+  it("may be decoded if each certificate has a key of an accepted kind", () => {
+    assert.equal(reasonOf(message([])), undefined);
+    assert.equal(reasonOf(message([leaf])), undefined);
+    assert.equal(reasonOf(message(workload({}, example.intermediate()))), undefined);
+    assert.equal(reasonOf(message([leaf], Buffer.of(0, 1, 7))), undefined);
+    for (const keyType of ["P-256", "P-384", "P-521", "ed25519", "rsa-2048"] as const)
+      assert.equal(reasonOf(message([example.issue({ id: ID, keyType }).der])), undefined, keyType);
+    assert.equal(reasonOf(message([withKey(rsa(8192, 2n ** 31n - 1n))])), undefined);
+  });
+
+  it("must not be decoded if any certificate has another key", () => {
+    assert.equal(reasonOf(message([leaf, withKey(rsa(8200, 65_537n))])), "unacceptable-key");
+    assert.equal(reasonOf(message([leaf, withKey(rsa(2048, 2n ** 32n + 1n))])), "unacceptable-key");
+    for (const keyType of ["secp256k1", "ed448"] as const)
+      assert.equal(reasonOf(message([leaf, example.issue({ id: ID, keyType }).der])), "unacceptable-key", keyType);
+    assert.equal(reasonOf(message([costly, leaf])), "unacceptable-key");
+  });
+
+  it("has a limited number of certificates", () => {
+    assert.equal(reasonOf(message(Array<Buffer>(MAX_SENT_CERTIFICATES).fill(leaf))), undefined);
+    assert.equal(reasonOf(message(Array<Buffer>(MAX_SENT_CERTIFICATES + 1).fill(leaf))), "chain-too-long");
+  });
+
+  it("must not be decoded if it ends early", () => {
+    const whole = message([leaf, leaf]);
+    assert.equal(reasonOf(whole), undefined);
+    for (let length = 4; length < whole.length; length++)
+      assert.equal(reasonOf(whole.subarray(0, length)), "malformed-certificate", `${length} of ${whole.length} bytes`);
+  });
+});
+
+// An unauthenticated client chooses every byte. An error that the check does not expect would be an internal one.
+it("any change of a message has an outcome", () => {
+  const whole = message([leaf, costly, leaf]);
+  const seen = new Set<string | undefined>();
+  const change = fc.record({ at: fc.nat(whole.length - 5), to: fc.nat(255), end: fc.nat(whole.length) });
+  fc.assert(
+    fc.property(fc.array(change, { minLength: 1, maxLength: 4 }), fc.boolean(), (changes, cut) => {
+      const bytes = Buffer.from(whole);
+      for (const { at, to } of changes) bytes[4 + at] = to;
+      seen.add(reasonOf(cut ? bytes.subarray(0, Math.max(4, changes[0]?.end ?? 4)) : bytes));
+    }),
+    { numRuns: 3000 },
+  );
+  assert.ok(seen.has("malformed-certificate") && seen.has("unacceptable-key"), [...seen].join());
+});
+
+// OpenSSL reads a certificate whose lengths are in BER. The check refuses each such length around the key, so both read the
+// same key.
+it("a change of a byte never turns a costly key into an accepted one", () => {
+  for (let at = 0; at < costly.length; at++) {
+    for (const bit of [1, 2, 4, 8, 16, 32, 64, 128]) {
+      const changed = Buffer.from(costly);
+      changed[at]! ^= bit;
+      assert.notEqual(reasonOf(message([changed])), undefined, `byte ${at}, bit ${bit}`);
+    }
+  }
+});
