@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { MAX_SENT_CERTIFICATES, messageProblem } from "../../../src/spiffe/certificate-message.ts";
+import { parseDer } from "../../../src/x509/der.ts";
 import { example, ID, workload } from "../../support/chain-world.ts";
 import { bitString, element, integer, oid, sequence } from "../../support/der-writer.ts";
 import { costlyCurve } from "../../support/costly-keys.ts";
@@ -81,6 +83,25 @@ it("any change of a message has an outcome", () => {
     { numRuns: 3000 },
   );
   assert.ok(seen.has("malformed-certificate") && seen.has("unacceptable-key"), [...seen].join());
+});
+
+/** A certificate of version 1, whose serial number has these bytes instead. OpenSSL reads every form of tag. */
+function withSerial(serial: Buffer, publicKeyInfo = costlyCurve()): Buffer {
+  const tamper = (signed: Buffer) => sequence(serial, ...parseDer(signed).children.slice(1).map(({ der }) => der));
+  return example.issue({ id: ID, publicKeyInfo, version: 1, tamper }).der;
+}
+
+// OpenSSL reads a tag in several bytes also where one is sufficient. A reader that takes the second byte for the length
+// finds the following elements at other places: here a key in the middle of the serial number.
+it("a tag in the long form does not hide a costly key", () => {
+  const accepted = example.key.publicKey.export({ type: "spki", format: "der" });
+  const hidden = Buffer.concat([Buffer.of(1), ...Array<Buffer>(4).fill(sequence()), accepted]);
+  const certificate = withSerial(Buffer.concat([Buffer.of(0x1f, 0x02, hidden.length), hidden]));
+  assert.equal(reasonOf(message([certificate])), "malformed-certificate");
+  // (control) OpenSSL reads it as the same certificate as with a tag of one byte.
+  const short = withSerial(Buffer.concat([Buffer.of(0x02, hidden.length), hidden]));
+  assert.equal(reasonOf(message([short])), "unacceptable-key");
+  assert.equal(new X509Certificate(certificate).serialNumber, new X509Certificate(short).serialNumber);
 });
 
 // OpenSSL reads a certificate whose lengths are in BER. The check refuses each such length around the key, so both read the
