@@ -31,8 +31,12 @@ if (files.length === 0) {
 const timeout = long ? 3_600_000 : 1_200_000;
 // Many tests wait for a server or for a time limit, so more files than cores run at once.
 const concurrency = availableParallelism() + 1;
-const defaults = [`--test-concurrency=${concurrency}`, "--test-reporter=spec", `--test-timeout=${timeout}`];
-const command = ["--enable-source-maps", "--test", ...defaults, ...flags, ...files];
+const defaults = [
+  `--test-concurrency=${concurrency}`,
+  "--test-reporter=./scripts/test-reporter.mjs",
+  `--test-timeout=${timeout}`,
+];
+const command = ["--test", ...defaults, ...flags, ...files];
 const env = {
   ...process.env,
   ...(long && { COFFER_TEST_LONG: "1" }),

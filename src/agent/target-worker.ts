@@ -1,12 +1,12 @@
 import type { Timers } from "../domain/timers.ts";
 import type { Logger } from "../observability/logger.ts";
-import type { TargetConfig } from "./agent-config.ts";
+import { type TargetConfig, secretsOf } from "./agent-config.ts";
 import type { AgentMetrics } from "./agent-metrics.ts";
 import type { RunReaction } from "./reaction.ts";
 import { type Destination, DestinationProblem, type WantedFile } from "./destination.ts";
 import { type Goal, type GoalSources, goalOf } from "./goal.ts";
 import { RenderingProblem, filesOfAnyContent } from "./rendering.ts";
-import type { VersionId } from "./secret-states.ts";
+import { NOT_RECEIVED, type VersionId } from "./secret-states.ts";
 import { WakeUp } from "./wake-up.ts";
 
 /** The state of a target. `why` names paths of secrets; it is for the log and for `--once`. */
@@ -61,7 +61,7 @@ const LONGEST_PAUSE_MS = 60_000;
 export class TargetWorker {
   readonly #options: WorkerOptions;
   readonly #wakeUp = new WakeUp();
-  #status: TargetStatus = { kind: "waiting", why: "not received yet" };
+  #status: TargetStatus;
   /** The known versions in the files; undefined if this process has neither written complete files nor found them. */
   #written: ReadonlyMap<string, VersionId> | undefined;
   #inUse: ReadonlyMap<string, VersionId> = new Map();
@@ -70,6 +70,8 @@ export class TargetWorker {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
+    const paths = secretsOf(options.target);
+    this.#status = { kind: "waiting", why: paths.map((path) => `${path}: ${NOT_RECEIVED}`).join(", ") };
   }
 
   get target(): TargetConfig {

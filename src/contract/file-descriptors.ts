@@ -1,4 +1,5 @@
-import { WireReader } from "./wire.ts";
+import { WireReader, WireType } from "./wire.ts";
+import { WireWriter } from "./wire-writer.ts";
 
 /**
  * One file of a descriptor set, decoded only as far as server reflection requires. `bytes` is the FileDescriptorProto
@@ -26,6 +27,16 @@ export function fileDescriptors(set: Uint8Array): FileDescriptor[] {
   const files: FileDescriptor[] = [];
   eachField(set, (number, reader) => (number === SET.file ? files.push(fileDescriptor(reader.view())) : undefined));
   return files;
+}
+
+/** A serialized google.protobuf.FileDescriptorSet with these files. */
+export function setOf(files: readonly FileDescriptor[]): Buffer {
+  const writer = new WireWriter();
+  for (const { bytes } of files) {
+    writer.tag(SET.file, WireType.bytes);
+    writer.bytes(bytes);
+  }
+  return writer.finish();
 }
 
 function fileDescriptor(bytes: Buffer): FileDescriptor {

@@ -1,7 +1,7 @@
 import type { ServiceDefinition } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import { descriptorSet, loadContract, serviceDefinition } from "../contract/descriptors.ts";
-import { fileDescriptors } from "../contract/file-descriptors.ts";
+import { type FileDescriptor, fileDescriptors } from "../contract/file-descriptors.ts";
 import type { Timers } from "../domain/timers.ts";
 import { type BudgetLimits, Budgets, MINIMUM_BUDGET } from "./budget.ts";
 import { BudgetMemory } from "./budget-memory.ts";
@@ -70,8 +70,9 @@ export class GrpcServer {
       onHandled: options.onHandled,
       answerOpen: (stream, headers) => this.#others.answer(stream, headers),
     });
-    this.#addSecrets();
-    this.#addOthers();
+    const files = fileDescriptors(descriptorSet());
+    this.#addSecrets(files);
+    this.#addOthers(files);
   }
 
   /**
@@ -123,27 +124,28 @@ export class GrpcServer {
     this.#calls.close();
   }
 
-  #addSecrets(): void {
-    const definition = serviceDefinition(loadContract(), SECRETS_SERVICE);
+  #addSecrets(files: readonly FileDescriptor[]): void {
+    const symbols = new Set(files.flatMap((file) => file.symbols));
     const methods = Object.entries(this.#options.methods) as [
       keyof SecretsMethods,
       UnaryMethod<never, never, unknown>,
     ][];
     for (const [name, method] of methods) {
-      const id = { path: methodOf(definition, name).path, number: METHODS.indexOf(name) };
+      const id = { path: pathOf(name, symbols), number: METHODS.indexOf(name) };
       this.#routes.set(id.path, unary(id, method));
     }
-    const watch = { path: methodOf(definition, "Watch").path, number: METHODS.indexOf("Watch") };
+    const watch = { path: pathOf("Watch", symbols), number: METHODS.indexOf("Watch") };
     this.#routes.set(watch.path, watchRoute(watch, this.#options.watch));
   }
 
-  #addOthers(): void {
-    const contract = loadContract();
+  /** Only their files are loaded: grpc-js decodes the messages of these services, and of no others. */
+  #addOthers(files: readonly FileDescriptor[]): void {
+    const contract = loadContract(files.filter(({ name }) => name.startsWith("grpc/")));
     const tracking = this.#streams.tracking(this.#others);
     this.#health.addToServer(tracking as CallServer);
     this.#routeOthers(serviceDefinition(contract, HEALTH_SERVICE));
     const services = [SECRETS_SERVICE, HEALTH_SERVICE, ...REFLECTION_SERVICES];
-    const reflection = new Reflection(fileDescriptors(descriptorSet()), services);
+    const reflection = new Reflection(files, services);
     for (const name of REFLECTION_SERVICES) {
       const definition = serviceDefinition(contract, name);
       tracking.addService(definition, reflection.implementation);
@@ -196,8 +198,8 @@ export class GrpcServer {
   }
 }
 
-function methodOf(service: ServiceDefinition, name: string): ServiceDefinition[string] {
-  const method = service[name];
-  if (method === undefined) throw new Error(`the contract has no method ${name}`);
-  return method;
+/** The path of a method of Coffer's service, which `symbols` of the contract must contain. */
+function pathOf(method: string, symbols: ReadonlySet<string>): string {
+  if (!symbols.has(`${SECRETS_SERVICE}.${method}`)) throw new Error(`the contract has no method ${method}`);
+  return `/${SECRETS_SERVICE}/${method}`;
 }

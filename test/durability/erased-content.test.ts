@@ -3,6 +3,7 @@ import { after, describe, it } from "node:test";
 import type { Caller } from "../support/server-kit.ts";
 import { Site } from "../support/server-process.ts";
 import { filesWith, sealedOf } from "../support/stored-content.ts";
+import { until } from "../support/until.ts";
 
 const sites: Site[] = [];
 after(() => Promise.all(sites.map((site) => site.remove())));
@@ -13,20 +14,44 @@ function newSite(): Site {
   return site;
 }
 
-/** Puts a secret between others, and returns its sealed content. The control: the search finds it on the disk. */
-async function putSecret(site: Site, caller: Caller, request: object = {}): Promise<Buffer> {
-  for (const path of ["before", "secret", "after"]) {
-    const { code } = await caller.put({
-      path,
-      data: { value: `of ${path}`.repeat(40) },
-      ...(path === "secret" && request),
-    });
+/** Puts a secret between others, and returns its sealed content, which the disk has unless it was removed since. */
+async function putBetween(
+  site: Site,
+  caller: Caller,
+  secret: { readonly path: string; readonly ttl?: object },
+): Promise<Buffer> {
+  for (const request of [{ path: "before" }, secret, { path: "after" }]) {
+    const { code } = await caller.put({ data: { value: `of ${request.path}`.repeat(40) }, ...request });
     assert.equal(code, "OK");
   }
-  const sealed = sealedOf(site, "secret");
+  return sealedOf(site, secret.path);
+}
+
+/** Puts "secret" between others, and returns its sealed content. The control: the search finds it on the disk. */
+async function putSecret(site: Site, caller: Caller): Promise<Buffer> {
+  const sealed = await putBetween(site, caller, { path: "secret" });
   assert.ok(sealed.length > 300);
   assert.notDeepEqual(filesWith(site, sealed), []);
   return sealed;
+}
+
+/** Whether the content of the only version of a secret was removed. */
+async function isRemoved(caller: Caller, path: string): Promise<boolean> {
+  const { response } = await caller.describe({ path });
+  return response.versions[0].destroy_time !== undefined;
+}
+
+/**
+ * As {@link putSecret}, with a version that expires, and also returns its path. On a slow machine, a version can expire
+ * before the control has found its content, so each one lives twice as long as the last.
+ */
+async function putExpiring(site: Site, caller: Caller): Promise<{ readonly path: string; readonly sealed: Buffer }> {
+  for (let seconds = 2; ; seconds *= 2) {
+    const path = `secret-${seconds}`;
+    const sealed = await putBetween(site, caller, { path, ttl: { seconds } });
+    if (filesWith(site, sealed).length > 0) return { path, sealed };
+    await until("a content that the search does not find was removed", () => isRemoved(caller, path));
+  }
 }
 
 const REMOVALS = [
@@ -88,19 +113,15 @@ describe("the sealed content of a version", () => {
     }
   });
 
-  // The server removes the content of an expired version by itself.
+  // The server removes the content of an expired version by itself. The control has to find it before.
   it("is in no file after it has expired", async () => {
     const site = newSite();
     const server = await site.start();
     const caller = site.caller(server);
-    const sealed = await putSecret(site, caller, { ttl: { seconds: 5 } });
-    for (;;) {
-      const { response } = await caller.describe({ path: "secret" });
-      if (response.versions[0].destroy_time) break;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    while (filesWith(site, sealed).length > 0) await new Promise((resolve) => setTimeout(resolve, 100));
-    assert.equal((await caller.get({ path: "secret" })).reason, "VERSION_EXPIRED");
+    const { path, sealed } = await putExpiring(site, caller);
+    await until("the version has expired", () => isRemoved(caller, path));
+    await until("no file has the content", () => filesWith(site, sealed).length === 0);
+    assert.equal((await caller.get({ path })).reason, "VERSION_EXPIRED");
     assert.equal((await caller.get({ path: "after" })).code, "OK");
     caller.close();
     await server.kill();

@@ -33,9 +33,7 @@ function sample(exposition: string, name: string): number {
   return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(exposition)?.[1]);
 }
 
-const timeout = 120_000;
-
-describe("a server whose disk quota is used up", { skip: whyNoFaults() ?? false, timeout }, () => {
+describe("a server whose disk quota is used up", { skip: whyNoFaults() ?? false }, () => {
   // SQLite reports an exceeded quota as an I/O error of the COMMIT, and statfs does not show it. It is handled like a
   // full disk: changes are refused and not applied, both the first change of a process and later ones. The server
   // continues to serve Gets, and accepts changes when there is space. Refused changes are not present after a restart.
@@ -78,7 +76,7 @@ describe("a server whose disk quota is used up", { skip: whyNoFaults() ?? false,
   }
 });
 
-describe("a server that starts on a full disk", { skip: whyNoSmallDisk() ?? false, timeout }, () => {
+describe("a server that starts on a full disk", { skip: whyNoSmallDisk() ?? false }, () => {
   // After a graceful shutdown or a kill of the previous server, Gets are served and changes are refused. Probes,
   // callers and metrics report the same numbers. When there is space, changes are accepted without a restart, and a
   // later kill does not lose them.

@@ -10,6 +10,7 @@ import { createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { freePort } from "../support/free-port.ts";
 import { nextEvent } from "../support/next-event.ts";
 import { type IdentityArguments, type ServerProcess, Site } from "../support/server-process.ts";
+import { until } from "../support/until.ts";
 
 let site: Site;
 /** The address of the ops listener of the test's server. */
@@ -57,7 +58,7 @@ describe("probes cause no log line", () => {
         }
       }
       // The counter shows that the server has handled all probes of its TLS port.
-      while (Number(abandoned.exec((await page("/metrics")).body)?.[1]) < 10);
+      await until("all probes are counted", async () => abandoned.exec((await page("/metrics")).body)?.[1] === "10");
       await sendPlainText(server.port);
       await server.logged("connection refused", (line) => line["reason"] === "handshake-failed");
       assert.deepEqual(
@@ -70,12 +71,11 @@ describe("probes cause no log line", () => {
 
 /** Waits until /readyz returns 503 with a reason. */
 async function unready(server: ServerProcess, why: RegExp): Promise<void> {
-  for (;;) {
+  await until(`/readyz returns 503 with ${why}`, async () => {
     if (server.isGone) throw new Error(server.stderr);
     const answer = await page("/readyz").catch(() => undefined);
-    if (answer?.status === 503 && why.test(answer.body)) return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+    return answer?.status === 503 && why.test(answer.body);
+  });
 }
 
 // A missing agent or an expired SVID must not fail /livez: a restart would correct neither, and would interrupt the

@@ -59,10 +59,7 @@ async function pathsIn(data: string): Promise<string[]> {
 // If a kill or a power failure interrupts a recovery at any of its system calls, the next start finishes or repeats it,
 // and no acknowledged change is lost. A power failure also removes the data that a failed write of the log left in the
 // kernel's cache. The database is not written before a new file is complete, so a log with a hole causes no damage.
-test("a recovery can be interrupted at every system call", {
-  skip: whyNoFaults() ?? false,
-  timeout: 600_000,
-}, async () => {
+test("a recovery can be interrupted at every system call", { skip: whyNoFaults() ?? false }, async () => {
   const killed = await killedStore();
   const script = `openStore(data); console.log("opened"); process.kill(process.pid, "SIGKILL");`;
   const states = new Set<string>();

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
+import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { type Client, Metadata, type ServiceError, status } from "@grpc/grpc-js";
@@ -9,6 +10,7 @@ import { contentOf, dump } from "../support/dump.ts";
 import { type ServerProcess, Site } from "../support/server-process.ts";
 import { Ledger } from "../support/ledger.ts";
 import { nextEvent } from "../support/next-event.ts";
+import { until } from "../support/until.ts";
 import { LOAD_PATHS, writeUntilGone } from "./load.ts";
 
 const site = new Site();
@@ -73,6 +75,19 @@ async function halfPut(server: ServerProcess): Promise<ClientHttp2Stream> {
   return half;
 }
 
+/** Whether the kernel refuses a connection, because nothing listens. */
+async function isRefused(port: number): Promise<boolean> {
+  const socket = connectTcp(port, "127.0.0.1");
+  try {
+    await nextEvent(socket, "connect");
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ECONNREFUSED";
+  } finally {
+    socket.destroy();
+  }
+}
+
 describe("SIGTERM", () => {
   // Every call in progress is answered: each applied change is acknowledged, no refused change is present, and all
   // acknowledged changes are present after a restart. The streams of health and reflection, which never end by
@@ -123,6 +138,7 @@ describe("SIGTERM", () => {
     const answer = nextEvent(late, "response");
     const trailers = nextEvent(late, "trailers");
     late.resume();
+    await until("nothing listens any more", () => isRefused(server.port));
     const newCaller = site.caller(server);
     const refused = await newCaller.get({ path: "complete" });
     newCaller.close();

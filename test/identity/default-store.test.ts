@@ -7,6 +7,7 @@ import { after, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { pemText } from "../../src/x509/pem.ts";
 import { forge, workloadKey } from "../support/chain-world.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 
 const PROGRAM = fileURLToPath(new URL("./print-verdict.js", import.meta.url));
 
@@ -25,7 +26,7 @@ function objection(ca: Buffer, leaf: Buffer, store: "bundles" | "default"): stri
   const cert = file("leaf.pem", pemText("CERTIFICATE", leaf));
   const key = file("leaf.key", workloadKey.privateKey.export({ type: "pkcs8", format: "pem" }).toString());
   const env = { ...process.env, NODE_EXTRA_CA_CERTS: file("store.pem", pemText("CERTIFICATE", ca)) };
-  return execFileSync(process.execPath, [PROGRAM, cert, key, store], { env, encoding: "utf8", timeout: 60_000 });
+  return execFileSync(process.execPath, [PROGRAM, cert, key, store], { env, encoding: "utf8", timeout: PATIENCE_MS });
 }
 
 // Without a bundle, the list of CAs for OpenSSL is empty. If the list were missing, Node would use its default CAs.

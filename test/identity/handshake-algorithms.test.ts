@@ -8,6 +8,7 @@ import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 import { handshakeContexts, performHandshake } from "../../src/admission/handshake.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
 import { example, ID, NOW, TRUST } from "../support/chain-world.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 import { ownIdentity } from "./own-identity.ts";
 import { FILTER } from "../support/loaded-filter.ts";
 
@@ -102,7 +103,14 @@ describe("the client, in a handshake,", () => {
     const server = createTlsServer({ cert, key, ecdhCurve, ALPNProtocols: ["h2"] }, (socket) => socket.destroy());
     await once(server.listen(0, "127.0.0.1"), "listening");
     const address = { kind: "tcp", host: "127.0.0.1", port: (server.address() as AddressInfo).port } as const;
-    const options = { address, identity: own, serverId: SpiffeId.parse(ID), timeoutMs: 20_000, retry: false, timers };
+    const options = {
+      address,
+      identity: own,
+      serverId: SpiffeId.parse(ID),
+      timeoutMs: PATIENCE_MS,
+      retry: false,
+      timers,
+    };
     const client = new CofferClient(options);
     const error = await client.health().catch((failed: unknown) => failed);
     await client.close();

@@ -6,7 +6,7 @@ import { type CertificateSpec, commonName, extension, newKey } from "../support/
 import { element, octetString, sequence } from "../support/der-writer.ts";
 import { MAX_SIGNATURE_CHECKS } from "../../src/spiffe/path-search.ts";
 import { parseCertificate } from "../../src/x509/certificate.ts";
-import { bundle, example, forge, ID, other, TRUST, trust, workload } from "../support/chain-world.ts";
+import { bundle, example, forge, ID, NOW, other, TRUST, trust, workload } from "../support/chain-world.ts";
 import { servePeers } from "./peer-server.ts";
 import { bare } from "./peers.ts";
 
@@ -82,7 +82,7 @@ describe("over TLS, one server", () => {
   it("accepts a renewed intermediate with the key of an expired one, but not the expired one", async () => {
     const key = newKey("P-256");
     const renewed = example.intermediate({ key });
-    const expired = example.intermediate({ key, notAfter: Date.now() - 60_000 });
+    const expired = example.intermediate({ key, notAfter: NOW - 60_000 });
     const leaf = workload({}, renewed)[0]!;
     const chains = [
       [leaf, expired.der],

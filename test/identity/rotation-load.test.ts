@@ -6,6 +6,7 @@ import { DELIVERIES } from "../support/delivery.ts";
 import { LONG } from "../support/long-form.ts";
 import { ADMIN } from "../support/server-kit.ts";
 import type { ServerProcess } from "../support/server-process.ts";
+import { until } from "../support/until.ts";
 import { HeldStream } from "./held-stream.ts";
 import { RotatingPair } from "./rotating-pair.ts";
 import { SteadyLoad } from "./steady-load.ts";
@@ -19,13 +20,17 @@ const CALLS_BETWEEN = 20;
 
 /**
  * The lifetime of SVIDs that are renewed late, in milliseconds. The server sends GOAWAY on their connections when a
- * fifth of the lifetime is left; the SVIDs are renewed after that. A machine under load needs seconds for a rotation.
+ * fifth of the lifetime is left; the SVIDs are renewed after that, in the twelve seconds that are left. A machine under
+ * load needs seconds for a rotation.
  */
-const SHORT_LIFE_MS = 30_000;
+const SHORT_LIFE_MS = 60_000;
 
-/** The numbers of the connections on which the client was answered so far. */
+/** An SVID that expires this much earlier gets its GOAWAY four seconds earlier, in milliseconds. */
+const EARLIER_MS = 5000;
+
+/** The numbers of the connections on which the load was answered so far. */
 function connectionsUsed(server: ServerProcess): ReadonlySet<number> {
-  const calls = server.lines("call").filter(({ spiffe_id }) => spiffe_id === ADMIN);
+  const calls = server.lines("call").filter(({ method }) => /\/(Put|Get)$/.test(String(method)));
   return new Set(calls.map(({ connection }) => Number(connection)));
 }
 
@@ -33,6 +38,8 @@ function connectionsUsed(server: ServerProcess): ReadonlySet<number> {
 class Cycle {
   readonly #pair: RotatingPair;
   readonly #load: SteadyLoad;
+  /** The least number of connections on which the load was answered so far. */
+  #connections = 1;
 
   constructor(pair: RotatingPair, load: SteadyLoad) {
     this.#pair = pair;
@@ -54,20 +61,32 @@ class Cycle {
 
   async #rotate(): Promise<void> {
     await this.#pair.rotate();
+    await this.#onAnotherConnection();
+  }
+
+  /** Resolves when calls were made on one more connection. */
+  async #onAnotherConnection(): Promise<void> {
+    this.#connections += 1;
     await this.#load.pass(CALLS_BETWEEN);
+    await until("another connection is used", () => connectionsUsed(this.#pair.server).size >= this.#connections);
   }
 
   /**
-   * Rotates twice, the second time after the server has sent GOAWAY. The server closes a connection that ignores it.
+   * Rotates twice, the second time after the server has sent GOAWAY. The server closes a connection that ignores it. The
+   * load rests while nothing happens, until shortly before the GOAWAY.
    */
   async #rotateLate(): Promise<void> {
-    const { server } = this.#pair;
+    const { server, domain } = this.#pair;
     const svid = await this.#pair.rotate(SHORT_LIFE_MS);
     const held = await HeldStream.open(server.port, svid);
-    await this.#load.pass(CALLS_BETWEEN);
-    const latest = Math.max(...connectionsUsed(server));
+    const early = await HeldStream.open(server.port, domain.issue("/early", { ttl: SHORT_LIFE_MS - EARLIER_MS }));
+    await this.#onAnotherConnection();
+    await this.#load.end();
+    await early.receivedGoAway;
+    early.close();
+    this.#load.resume();
     await held.receivedGoAway;
-    await server.logged("call", ({ spiffe_id, connection }) => spiffe_id === ADMIN && Number(connection) > latest);
+    await this.#onAnotherConnection();
     await this.#rotate();
     await held.closed;
   }

@@ -25,16 +25,17 @@ export class SteadyLoad {
   readonly versions: number[] = [];
   readonly #client: CofferClient;
   readonly #open = new Set<Promise<void>>();
-  readonly #timer: NodeJS.Timeout;
   readonly #progress = new EventEmitter();
-  readonly #since = performance.now();
+  #timer: NodeJS.Timeout | undefined;
+  #since = 0;
+  /** The number of calls that were due since then. */
   #due = 0;
   #begun = 0;
   #over = 0;
 
   private constructor(client: CofferClient) {
     this.#client = client;
-    this.#timer = setInterval(() => this.#catchUp(), PACE_MS);
+    this.resume();
   }
 
   /** Starts the load. The secret exists before the first Get. */
@@ -53,6 +54,13 @@ export class SteadyLoad {
     await Promise.all(this.#open);
     const enough = this.#over + count;
     while (this.#over < enough) await once(this.#progress, "over");
+  }
+
+  /** Starts calls again after {@link end}. */
+  resume(): void {
+    this.#since = performance.now();
+    this.#due = 0;
+    this.#timer = setInterval(() => this.#catchUp(), PACE_MS);
   }
 
   /** Starts no more calls, and waits for the last one. */

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { isDeepStrictEqual } from "node:util";
 import { it } from "node:test";
 import { ofThisFile } from "../support/children.ts";
 import { PROGRAM } from "../support/cli-kit.ts";
@@ -12,6 +13,7 @@ import { LONG } from "../support/long-form.ts";
 import { nextEvent } from "../support/next-event.ts";
 import { ADMIN } from "../support/server-kit.ts";
 import { type ServerProcess, Site } from "../support/server-process.ts";
+import { textOf } from "../support/text-of.ts";
 import { until } from "../support/until.ts";
 
 // The long form is the requirement.
@@ -45,8 +47,9 @@ it(`an agent misses nothing and tears nothing in ${CHANGES} changes and ${KILLS}
       - {file: b, secret: load/b, key: k}
       - {file: c, template: "{{b.k}}", secrets: {b: load/b}}
     on_change:
-      # The command handles what it reads, as a server does that reloads its files.
-      command: [/bin/sh, -c, 'cat "$0/a" >"$1.new" && mv "$1.new" "$1"', ${directory}, ${handled}]
+      # The command handles what it reads, as a server does that reloads its files. It can outlive an agent that is killed,
+      # so it runs alone: otherwise an earlier command could be the last one that renames its file.
+      command: [/bin/sh, -c, 'exec 9<"$0" && flock 9 && cat "$0/a" >"$1.new" && mv "$1.new" "$1"', ${directory}, ${handled}]
   - name: keys
     directory: ${join(memory, "keys")}
     secret: load/a
@@ -96,12 +99,14 @@ it(`an agent misses nothing and tears nothing in ${CHANGES} changes and ${KILLS}
     }
     const last = String(CHANGES);
     await until("the set has the last value", () => seen.at(-1)?.value === last);
-    await until("the command has handled the last value", () => readFileSync(handled, "utf8") === last);
+    await until("the command has handled the last value", () => textOf(handled) === last);
     await until("the other targets have it", () =>
-      [join(memory, "keys/k"), join(memory, "alone")].every((file) => readFileSync(file, "utf8") === last),
+      [join(memory, "keys/k"), join(memory, "alone")].every((file) => textOf(file) === last),
     );
-    // The mark of the command is removed after it has ended.
-    await until("the command is over", () => !readdirSync(directory).includes("..pending"));
+    // The agent removes the mark of the command after its end, and the folder of the earlier set after the new one is there.
+    await hasOnly(directory, "..data", "..folder", "a", "b", "c");
+    await hasOnly(join(memory, "keys"), "..data", "..folder", "k", `k${CHANGES % 3}`);
+    await hasOnly(memory, "alone", "handled", "keys", "set");
     assert.deepEqual(
       seen.filter(({ torn }) => torn !== undefined),
       [],
@@ -112,9 +117,6 @@ it(`an agent misses nothing and tears nothing in ${CHANGES} changes and ${KILLS}
       values.toSorted((one, other) => one - other),
       "no set is followed by an older one",
     );
-    assert.deepEqual(namesIn(directory), ["..data", "..folder", "a", "b", "c"]);
-    assert.deepEqual(namesIn(join(memory, "keys")), ["..data", "..folder", "k", `k${CHANGES % 3}`]);
-    assert.deepEqual(namesIn(memory), ["alone", "handled", "keys", "set"]);
   } finally {
     for (const child of [agent, reader]) child.kill("SIGKILL");
     await client.close();
@@ -137,6 +139,11 @@ it("a process that reads a set reports files of different versions", async () =>
   rmSync(directory, { recursive: true });
   assert.deepEqual(JSON.parse(line), { torn: ["2", "1"] });
 });
+
+/** Resolves when a folder has these entries and no other. */
+async function hasOnly(folder: string, ...names: readonly string[]): Promise<void> {
+  await until(`${folder} has only ${names}`, () => isDeepStrictEqual(namesIn(folder), names));
+}
 
 /** The names in a folder, sorted, with a fixed name for the folder of the set. */
 function namesIn(folder: string): string[] {

@@ -450,6 +450,7 @@ guards:
       assert.notEqual(ran.code, 0);
       assert.doesNotMatch(ran.stderr, /hunter2/);
     }
+    await kit.settled();
     assert.doesNotMatch(JSON.stringify(kit.log), /hunter2/);
     // The control: the log has these calls.
     assert.ok(kit.log.some(({ method, code }) => method === "/coffer.v1.Secrets/Patch" && code === "ABORTED"));

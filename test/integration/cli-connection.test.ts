@@ -18,6 +18,7 @@ import { SpiffeId } from "../../src/spiffe/spiffe-id.ts";
 import { parseSvid } from "../../src/spiffe/svid.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { type DevelopmentCa, type Credential, createDevelopmentCa } from "../../src/pki/development-ca.ts";
+import { freePort } from "../support/free-port.ts";
 import { PATIENCE_MS } from "../support/patience.ts";
 import { ADMIN, API, ServerKit } from "../support/server-kit.ts";
 
@@ -115,11 +116,7 @@ describe("a client", () => {
   });
 
   it("reports that nothing listens", async () => {
-    const silent = createTcpServer();
-    const address = await listening(silent);
-    silent.close();
-    await once(silent, "close");
-    const failure = await failureOfPut(api(address));
+    const failure = await failureOfPut(api({ kind: "tcp", host: "127.0.0.1", port: await freePort() }));
     assert.equal(failure.kind, "unreachable");
     assert.match(failure.problem, /^connect ECONNREFUSED/);
     const nowhere = await failureOfPut(api({ kind: "unix", path: "/nowhere/coffer.sock" }));

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import { callerVariables } from "../support/cli-caller.ts";
 import { CommandRun, type CommandRunOptions, REPORTED_SIGNALS } from "../support/command-run.ts";
+import { nextMiss } from "../support/missed-reads.ts";
 import { API, ServerKit } from "../support/server-kit.ts";
 
 const PATH = "shop/api/env";
@@ -117,12 +118,9 @@ describe("coffer run and signals", () => {
 
   /** Starts a run that has found no secret and waits for it. */
   async function waiting(words: readonly string[], options: Partial<CommandRunOptions> = {}): Promise<CommandRun> {
-    const misses = () => kit.log.filter(({ reason }) => reason === "SECRET_NOT_FOUND").length;
-    const before = misses();
+    const missed = nextMiss(kit);
     const started = run(["shop/api/none", "--wait", "600s", "--", ...words], options);
-    const caller = kit.caller(API);
-    while (misses() === before) await caller.get({ path: PATH });
-    caller.close();
+    await missed();
     return started;
   }
 

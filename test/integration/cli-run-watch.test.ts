@@ -34,16 +34,15 @@ const NO_INTERVAL = ["--min-interval", "0s"] as const;
 describe("coffer run --watch", () => {
   let kit: ServerKit;
   let env: Record<string, string>;
-  let admin: Caller;
+  let admin: Caller | undefined;
   const running: CommandRun[] = [];
   before(async () => {
     kit = await ServerKit.start({ listen: [{ kind: "tcp", host: "127.0.0.1", port: await freePort() }] });
     await adopt(POLICY);
     env = callerVariables(kit, API, "api");
-    admin = kit.caller(ADMIN);
   });
   after(async () => {
-    admin.close();
+    admin?.close();
     await kit.stop();
   });
   afterEach(() => {
@@ -64,11 +63,18 @@ describe("coffer run --watch", () => {
 
   async function adopt(policy: string): Promise<void> {
     writeFileSync(kit.config.policy!, policy);
+    await restart();
+  }
+
+  /** The caller gets a new connection: the old one can wait for its next attempt, and fail every call until then. */
+  async function restart(): Promise<void> {
     await kit.restart();
+    admin?.close();
+    admin = kit.caller(ADMIN);
   }
 
   async function call(method: string, request: object): Promise<void> {
-    const { code, message } = await admin.call(method, request);
+    const { code, message } = await admin!.call(method, request);
     assert.equal(code, "OK", message);
   }
 
@@ -94,9 +100,9 @@ describe("coffer run --watch", () => {
     const [, second] = await watched.printed(/started (\d+) two\n/);
     assert.notEqual(first, second);
     assert.throws(() => process.kill(Number(first), 0), /ESRCH/);
-    assert.equal(watched.stderr, "coffer: restarting the command: shop/api/restart version 2\n");
     watched.process.kill("SIGTERM");
     assert.deepEqual(await watched.ended, { code: 143, signal: null });
+    assert.equal(watched.stderr, "coffer: restarting the command: shop/api/restart version 2\n");
   });
 
   // The command that runs in the end has the newest value, however many changes were joined.
@@ -123,6 +129,7 @@ describe("coffer run --watch", () => {
     const [, first] = await watched.printed(/started (\d+) one\n/);
     await put("large", "x".repeat(128 * 1024));
     await watched.printed(new RegExp(`started (?!${first} )\\d+ one\\n`));
+    await watched.wrote(/earlier versions\n/);
     assert.equal(
       watched.stderr,
       "coffer: restarting the command: shop/api/large version 2\n" +
@@ -162,6 +169,7 @@ describe("coffer run --watch", () => {
     await put("signal", "two");
     await watched.printed(/SIGHUP\n/);
     assert.deepEqual(startsOf(watched), ["one"]);
+    await watched.wrote(/\n/);
     assert.equal(watched.stderr, "coffer: sending SIGHUP to the command: shop/api/signal version 2\n");
   });
 
@@ -245,7 +253,7 @@ describe("coffer run --watch", () => {
     await watched.printed(/ one\n/);
     await kit.server.stop();
     await watched.wrote(/^coffer: disconnected, and reconnecting: /);
-    await kit.restart();
+    await restart();
     await put("outage", "two");
     await watched.printed(/ two\n/);
     await watched.wrote(/^coffer: connected again\n/m);

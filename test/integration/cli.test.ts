@@ -8,6 +8,7 @@ import { createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { formatAddress } from "../../src/domain/address.ts";
 import { callerVariables } from "../support/cli-caller.ts";
 import { type Ran, type RunOptions, coffer } from "../support/cli-kit.ts";
+import { nextMiss } from "../support/missed-reads.ts";
 import { API, ServerKit, WEB } from "../support/server-kit.ts";
 
 const SERVER = "spiffe://example.org/coffer";
@@ -127,10 +128,9 @@ describe("the command line", () => {
 
   // A workload may start before its secret exists. --wait waits for the secret, but does not retry any other error.
   it("waits for a secret", async () => {
-    const misses = () => kit.log.filter(({ reason }) => reason === "SECRET_NOT_FOUND").length;
-    const before = misses();
-    const waiting = run("get shop/api/late user --wait 60s");
-    while (misses() === before) await put("shop/api/other");
+    const missed = nextMiss(kit);
+    const waiting = run("get shop/api/late user --wait 600s");
+    await missed();
     await put("shop/api/late");
     check(await waiting, { stdout: "app" });
     check(await run("get shop/web/x --wait 60s"), {

@@ -174,16 +174,18 @@ describe("changes while connections break and servers are killed", () => {
   }
 
   /**
-   * Makes Puts in concurrent lanes, each with its own secret. Calls `disturb` with the number of each Put that starts, one
-   * call after the other. Resolves to the version numbers of each lane.
+   * Makes Puts in concurrent lanes, each with its own secret, until one of them fails. Calls `disturb` with the number of
+   * each Put that starts, one call after the other. When all of it is over, resolves to the version numbers of each lane,
+   * or rejects with a failure.
    */
   async function putAll(client: CofferClient, disturb: (puts: number) => Promise<void>) {
     const lanes = Array.from({ length: LANES }, (_, lane) => `lane-${lane}`);
     let puts = 0;
+    let hasFailed = false;
     let disturbance = Promise.resolve();
     const lane = async (path: string) => {
       const versions: number[] = [];
-      while (puts < CHANGES_IN_ALL) {
+      while (puts < CHANGES_IN_ALL && !hasFailed) {
         puts += 1;
         const count = puts;
         disturbance = disturbance.then(() => disturb(count));
@@ -191,9 +193,17 @@ describe("changes while connections break and servers are killed", () => {
       }
       return versions;
     };
-    const all = await Promise.all(lanes.map(lane));
+    const running = lanes.map(async (path) => {
+      try {
+        return await lane(path);
+      } catch (error) {
+        hasFailed = true;
+        throw error;
+      }
+    });
+    await Promise.allSettled(running);
     await disturbance;
-    return all;
+    return Promise.all(running);
   }
 
   it("are each applied once", async () => {

@@ -126,6 +126,7 @@ describe("a connection", () => {
   });
 
   it("that ends without a handshake is counted and not logged", async () => {
+    await kit.settled();
     const lines = kit.log.length;
     const before = await metric('coffer_connections_refused_total{reason="handshake-abandoned"}');
     const probe = connectTcp(port(), "127.0.0.1");
@@ -144,7 +145,7 @@ describe("a connection", () => {
   it("that speaks plain text is refused and logged", async () => {
     const client = connectTcp(port(), "127.0.0.1");
     client.on("error", () => {});
-    client.write("GET / HTTP/1.1\r\n\r\n");
+    client.resume().write("GET / HTTP/1.1\r\n\r\n");
     await once(client, "close");
     assert.ok((await refusals("handshake-failed")).length > 0);
   });

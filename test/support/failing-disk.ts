@@ -21,7 +21,9 @@ const CALLS = { sync: "fsync,fdatasync", write: "pwrite64" } as const;
 /** Why faults can't be injected here; undefined if they can. */
 export function whyNoFaults(): string | undefined {
   // Some containers do not allow strace to attach to a process that is not its child.
-  const { status } = spawnSync("sh", ["-c", "sleep 1 & strace -o /dev/null -p $!"]);
+  const script =
+    'sleep 600 & strace -o /dev/null -p $! 2>&1 | { grep -q "Process .* attached"; found=$?; kill $!; exit $found; }';
+  const { status } = spawnSync("sh", ["-c", script]);
   return status === 0 ? undefined : "needs strace, and the right to trace a process";
 }
 

@@ -4,7 +4,7 @@ import { piecesIn } from "./content-search.ts";
 import { columnsOf } from "./dump.ts";
 import type { Site } from "./server-process.ts";
 
-/** The sealed content of the only version of a path, as the disk has it. */
+/** The sealed content of the only version of a path, as the disk has it; empty if it was removed. */
 export function sealedOf(site: Site, path: string): Buffer {
   const row = columnsOf(site.data, ["path", "sealed"]).find((cells) => cells[0] === path) as [string, unknown];
   return row[1] as Buffer;

@@ -11,6 +11,9 @@ export interface WatchEnd {
   readonly reason: string | undefined;
 }
 
+/** The fields of a request with which a watch continues. */
+export type WatchBookmark = Pick<wire.WatchRequest, "fromRevision" | "policy" | "seenRevision" | "timeline">;
+
 /** A watch by grpc-js, and the events that it has received. */
 export class Watching {
   readonly events: wire.WatchResponse[] = [];
@@ -44,14 +47,14 @@ export class Watching {
     return this.events.filter(({ event }) => event?.kind === "secret").map(({ revision }) => revision);
   }
 
-  /** The last SYNCED or heartbeat, from which a later watch continues. */
-  get bookmark(): Pick<wire.WatchRequest, "fromRevision" | "policy" | "seenRevision" | "timeline"> {
-    const last = this.events.findLast(({ event }) => event?.kind === "synced" || event?.kind === "heartbeat");
-    const event = last?.event;
-    const policy = event?.kind === "synced" || event?.kind === "heartbeat" ? event.value.policy : "";
-    const newest = this.events.reduce((one, other) => (other.revision > one.revision ? other : one));
-    const { revision: seenRevision, timeline } = newest;
-    return { fromRevision: last?.revision ?? 0, policy, seenRevision, timeline };
+  /** From where a later watch continues. */
+  get bookmark(): WatchBookmark {
+    return bookmarkAfter(this.events);
+  }
+
+  /** From where a later watch continues that has received nothing after this event. */
+  bookmarkAt(event: wire.WatchResponse): WatchBookmark {
+    return bookmarkAfter(this.events.slice(0, this.events.indexOf(event) + 1));
   }
 
   /** Resolves to the first event, of all that arrived and will arrive, for which `wanted` is true. Rejects at the end. */
@@ -92,6 +95,16 @@ export class Watching {
       };
     });
   }
+}
+
+/** Continues from the last SYNCED or heartbeat of these events. */
+function bookmarkAfter(events: readonly wire.WatchResponse[]): WatchBookmark {
+  const last = events.findLast(({ event }) => event?.kind === "synced" || event?.kind === "heartbeat");
+  const event = last?.event;
+  const policy = event?.kind === "synced" || event?.kind === "heartbeat" ? event.value.policy : "";
+  const newest = events.reduce((one, other) => (other.revision > one.revision ? other : one));
+  const { revision: seenRevision, timeline } = newest;
+  return { fromRevision: last?.revision ?? 0, policy, seenRevision, timeline };
 }
 
 /** An event as a text, such as "shop/a v2 live k=1". */

@@ -604,6 +604,13 @@ describe("an outage", () => {
 });
 
 describe("an agent that runs once", () => {
+  // Its time can be over before the server has sent anything.
+  it("names what is missing from the beginning", () => {
+    const both = start(BOTH, "once");
+    const why = both.agent.statuses.map(([, status]) => status.kind === "waiting" && status.why);
+    assert.deepEqual(why, ["shop/a: not received yet, shop/b: not received yet"]);
+  });
+
   it("is complete when every target is, runs no command, and leaves no mark for one", async () => {
     const agent = start(`${ONE}  - {name: late, file: DIR/late, secret: shop/late, key: k}\n`, "once");
     let isComplete = false;

@@ -88,8 +88,9 @@ describe("a signal", () => {
     await nextEvent(child.stdout, "data");
     const file = join(folder, "pid");
     writeFileSync(file, ` ${child.pid}\n`);
+    const exited = once(child, "exit");
     assert.equal(why(await hangup(file)), "done");
-    const [code] = await once(child, "exit");
+    const [code] = await exited;
     assert.equal(code, 7);
     assert.ok(existsSync(done));
     // The file is now outdated.
