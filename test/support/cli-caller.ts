@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { formatAddress } from "../../src/domain/address.ts";
+import { PATIENCE_MS } from "./patience.ts";
 import type { ServerKit } from "./server-kit.ts";
 
 /** The variables with which a command calls the kit's server as `id`, with files in the kit's folder. */
@@ -11,5 +12,6 @@ export function callerVariables(kit: ServerKit, id: string, name: string): Recor
     COFFER_KEY: key,
     COFFER_BUNDLE: join(kit.folder, "bundle.pem"),
     COFFER_SERVER_ID: "spiffe://example.org/coffer",
+    COFFER_TIMEOUT: `${PATIENCE_MS}ms`,
   };
 }
