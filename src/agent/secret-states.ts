@@ -1,4 +1,5 @@
-import type { SecretEvent, SecretSeen } from "../client/secret-events.ts";
+import { NewestStates } from "../client/newest-states.ts";
+import type { SecretEvent, SecretGone, SecretSeen } from "../client/secret-events.ts";
 import type { Content } from "../domain/content.ts";
 import type { Clock } from "../domain/timers.ts";
 
@@ -20,26 +21,28 @@ export type SecretState =
   /** Nothing is known yet, or the server can't read the content. */
   | { readonly kind: "unknown"; readonly why: string };
 
-/** The newest states of the watched secrets, from the events of a watch. Replaced values are overwritten. */
+/** The newest states of the watched secrets, as a target needs them: with the reason for which there is no content. */
 export class SecretStates {
-  readonly #states = new Map<string, SecretState>();
-  /** The newest version of each secret, whatever its state. */
-  readonly #newest = new Map<string, VersionId>();
-  readonly #clock: Clock;
+  readonly #newest: NewestStates;
+  /** Why a secret is gone, by path. */
+  readonly #gone = new Map<string, SecretGone["reason"]>();
   #isSynced = false;
 
   constructor(clock: Clock) {
-    this.#clock = clock;
+    this.#newest = new NewestStates(clock, (content) => content.dispose());
   }
 
   /** Takes an event. Returns the path of the secret that has changed, if it concerns one. */
   take(event: SecretEvent): string | undefined {
     switch (event.kind) {
       case "secret":
-        this.#newest.set(event.path, { version: event.version, createTime: event.createTime });
-        return this.#set(event.path, stateOf(event));
+        this.#gone.delete(event.path);
+        this.#newest.see(event);
+        return event.path;
       case "gone":
-        return this.#set(event.path, { kind: "gone", why: event.reason });
+        this.#gone.set(event.path, event.reason);
+        this.#newest.remove(event.path);
+        return event.path;
       case "synced":
         this.#isSynced = true;
         return undefined;
@@ -50,37 +53,22 @@ export class SecretStates {
 
   /** The state of a secret now: a version is expired from its expire_time on, also while no server answers. */
   of(path: string): SecretState {
-    const state = this.#states.get(path);
-    if (state === undefined) return this.#isSynced ? { kind: "gone", why: "not readable or missing" } : UNKNOWN;
-    return expiryOf(state) <= this.#clock() ? EXPIRED : state;
+    const newest = this.#newest.of(path);
+    if (newest !== undefined) return stateOf(newest);
+    const reason = this.#gone.get(path);
+    if (reason !== undefined) return { kind: "gone", why: reason };
+    return this.#isSynced ? { kind: "gone", why: "not readable or missing" } : UNKNOWN;
   }
 
   /** The number of a version; undefined if it now names another version. */
-  numberOf(path: string, { version, createTime }: VersionId): number | undefined {
-    const newest = this.#newest.get(path);
-    return newest?.version === version && newest.createTime !== createTime ? undefined : version;
+  numberOf(path: string, id: VersionId): number | undefined {
+    return this.#newest.isRenumbered(path, id) ? undefined : id.version;
   }
 
   /** Overwrites the values of versions that have expired. Returns their paths, and when the next version expires. */
   expire(now: number): { readonly expired: readonly string[]; readonly next: number } {
-    const expired = [...this.#states].filter(([, state]) => expiryOf(state) <= now).map(([path]) => path);
-    for (const path of expired) this.#set(path, EXPIRED);
-    return { expired, next: Math.min(...[...this.#states.values()].map(expiryOf)) };
+    return this.#newest.expire(now);
   }
-
-  #set(path: string, state: SecretState): string {
-    const before = this.#states.get(path);
-    if (before?.kind === "live") before.content.dispose();
-    this.#states.set(path, state);
-    return path;
-  }
-}
-
-const EXPIRED: SecretState = { kind: "gone", why: "expired" };
-
-/** In milliseconds since the epoch; Infinity if there is nothing that expires. */
-function expiryOf(state: SecretState): number {
-  return (state.kind === "live" && state.expireTime) || Number.POSITIVE_INFINITY;
 }
 
 /** Why nothing is known about a secret at first. */

@@ -27,8 +27,9 @@ export class PathScope {
     return this.#root.atOrAfter(text);
   }
 
+  /** Whether a path is covered. It creates no text, because watchers call it for each change. */
   covers(path: string): boolean {
-    return this.atOrAfter(path) === path;
+    return this.#root.covers(path, 0);
   }
 }
 
@@ -71,6 +72,15 @@ class Branch {
       if (branch.#least !== undefined) starts.push(`${literal}/${branch.#least}`);
     }
     this.#starts = starts.sort();
+  }
+
+  /** Whether the segments of a path from the character `at` on are covered. */
+  covers(path: string, at: number): boolean {
+    if (this.#rest) return true;
+    const slash = path.indexOf("/", at);
+    const isCovered = (branch: Branch | undefined) =>
+      branch !== undefined && (slash === -1 ? branch.#isEnd : branch.covers(path, slash + 1));
+    return isCovered(this.#literals.get(path.slice(at, slash === -1 ? undefined : slash))) || isCovered(this.#any);
   }
 
   /** See {@link PathScope.atOrAfter}. `text` is the rest of the text after the preceding segments. */

@@ -6,7 +6,7 @@ import { repeated, repeatedString } from "../contract/repeated-fields.ts";
 import { timestamp } from "../contract/time-fields.ts";
 import { replaceFile } from "../files/replaced-file.ts";
 import { CacheFileError } from "./cache-file-error.ts";
-import type { CachedSecret } from "./cached-secret.ts";
+import type { LiveSecret } from "./newest-states.ts";
 import { type SecretSeen, secretSeen } from "./secret-events.ts";
 import { UnsealError, seal, unseal } from "./sealed-bytes.ts";
 
@@ -45,7 +45,7 @@ export interface LoadedCache {
 export interface CacheSnapshot {
   /** When the server last confirmed the secrets, in milliseconds since the epoch. */
   readonly confirmedTime: number;
-  readonly secrets: readonly CachedSecret[];
+  readonly secrets: readonly LiveSecret[];
 }
 
 /**
@@ -143,10 +143,9 @@ async function readRegularFile(path: string): Promise<Buffer> {
   }
 }
 
-function responseOf({ content, ...version }: CachedSecret): WatchResponse {
-  const { path, version: number, createTime, expireTime } = version;
+function responseOf({ path, version, createTime, expireTime, content }: LiveSecret): WatchResponse {
   const valuesOf = (kind: "text" | "binary") => content.entries().filter((entry) => entry.kind === kind);
-  const value = { path, version: number, createTime, expireTime, state: VersionState.live, purged: false };
+  const value = { path, version, createTime, expireTime, state: VersionState.live, purged: false };
   const values = { data: valuesOf("text"), binaryData: valuesOf("binary") };
   return { revision: 0, event: { kind: "secret", value: { ...value, ...values } }, timeline: "" };
 }

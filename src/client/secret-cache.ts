@@ -75,10 +75,11 @@ export class SecretCache {
     const { paths, prefixes } = readWatchOptions(watch).scope;
     this.#timers = timers;
     this.#scope = { paths, prefixes };
-    this.#entries = new CacheEntries({
-      onChange: (change) => this.#announce(change),
-      onUse: (path, version) => this.#report(path, version, "in-use"),
-    });
+    const observer = {
+      onChange: (change: CacheChange) => this.#announce(change),
+      onUse: (path: string, version: number) => this.#report(path, version, "in-use"),
+    };
+    this.#entries = new CacheEntries(observer, timers.clock);
     this.#expiry = new ClockTimer(timers, (now) => this.#entries.expire(now));
     this.#saver = file && this.#saverOf(file, String(client.serverId));
     this.ready = new Promise((resolve, reject) => {
@@ -119,7 +120,7 @@ export class SecretCache {
 
   /** The paths of the secrets that {@link get} returns now. */
   paths(): readonly string[] {
-    return this.#entries.live(this.#timers.clock()).map(({ path }) => path);
+    return this.#entries.live().map(({ path }) => path);
   }
 
   /**
@@ -140,7 +141,7 @@ export class SecretCache {
         {},
         { cause: this.#problem },
       );
-    return this.#entries.get(text, this.#timers.clock());
+    return this.#entries.get(text);
   }
 
   /**
@@ -186,7 +187,7 @@ export class SecretCache {
   #saverOf({ path, key }: CacheFileOption, serverId: string): CacheSaver {
     const file = new CacheFile(path, readCacheKey(key), { serverId, ...this.#scope });
     return new CacheSaver(file, this.#timers, () => ({
-      secrets: this.#entries.live(this.#timers.clock()),
+      secrets: this.#entries.live(),
       confirmedTime: this.#confirmed?.time ?? 0,
     }));
   }

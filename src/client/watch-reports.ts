@@ -1,4 +1,5 @@
 import { type ReportRequest, ReportState } from "../contract/messages.ts";
+import { KeyedQueue } from "../domain/keyed-queue.ts";
 import { ClientError } from "./client-error.ts";
 import type { SecretGone } from "./secret-events.ts";
 
@@ -38,7 +39,7 @@ export class WatchReports {
   readonly #instance: string;
   readonly #send: SendReport;
   readonly #reports = new Map<string, Report>();
-  readonly #queued = new Set<Report>();
+  readonly #queued = new KeyedQueue<Report, Report>();
   /** Those that could not be sent, and were not refused. */
   readonly #failed = new Set<Report>();
   /** The watch_id of the stream; undefined if there is none, or if it is not known yet. */
@@ -136,16 +137,13 @@ export class WatchReports {
     if (report.progress === "sending") report.progress = "changed";
     if (report.progress !== "idle" && report.progress !== "over limit") return;
     report.progress = "queued";
-    this.#queued.add(report);
+    this.#queued.put(report, report);
     if (this.#senders < SENDERS) void this.#sendQueued();
   }
 
   async #sendQueued(): Promise<void> {
     this.#senders += 1;
-    for (let [next] = this.#queued; next !== undefined; [next] = this.#queued) {
-      this.#queued.delete(next);
-      await this.#process(next);
-    }
+    for (let next = this.#queued.take(); next !== undefined; next = this.#queued.take()) await this.#process(next[1]);
     this.#senders -= 1;
   }
 

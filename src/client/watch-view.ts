@@ -23,7 +23,8 @@ const NOTHING_SEEN: Newest = { seenRevision: 0, timeline: "" };
 /**
  * What a watch has delivered, across its streams. It turns the messages of a stream into events: it leaves out what was
  * delivered before a reconnect, and finds out what is missing in a snapshot. Its memory is proportional to the number of
- * paths; it has no values.
+ * paths; it has no values, since most programs do not keep them. For those that do, {@link NewestStates} keeps the values
+ * of the events that this view lets through.
  */
 export class WatchView {
   readonly #known = new Map<string, Sight>();

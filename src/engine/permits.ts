@@ -76,7 +76,7 @@ export interface PermitsOptions {
   readonly onDenied: (denial: Denial) => void;
 }
 
-/** Authorizes one call. All of its decisions are those of one policy: a reload takes effect with the next call. */
+/** Authorizes one call. All of its decisions are those of one policy. */
 export class CallPermits {
   readonly #options: PermitsOptions;
   readonly #issued: Permit[] = [];
@@ -88,6 +88,11 @@ export class CallPermits {
 
   get caller(): Principal {
     return this.#options.caller;
+  }
+
+  /** Whether the policy that has decided this call is still in force. */
+  get isCurrent(): boolean {
+    return this.#current.epoch === this.#options.authorizer().epoch;
   }
 
   /** Authorizes an action on a secret. Throws ACCESS_DENIED. */

@@ -31,8 +31,8 @@ export interface EngineOptions {
   readonly sealer: Sealer;
   /**
    * Brings `secrets` up to every change that any thread of the server has answered, and returns the current authorizer.
-   * It is called once for each call, so a call is decided and answered as of one moment, and a policy reload never takes
-   * effect within a call.
+   * It is called once for each call, so a call is decided and answered as of one moment. A call that takes several turns of
+   * the event loop is decided again at its end: see {@link SecretsEngine.list} and authorizeChanges.
    */
   readonly authorizer: () => Authorizer;
   readonly onDenied: (denial: Denial) => void;
@@ -167,10 +167,16 @@ export class SecretsEngine {
     return { entries: readBatch(snapshot, permits, paths), storeRevision: snapshot.revision };
   }
 
-  /** One page of the secrets that the caller may list. `isOver` returns whether the caller has stopped waiting. */
-  list(permit: ListPermit, question: ListQuestion, isOver: () => boolean): Promise<ListAnswer> {
+  /**
+   * One page of the secrets that the caller may list. `isOver` returns whether the caller has stopped waiting. To find a
+   * page takes several turns of the event loop. If the policy changes meanwhile, the page is found again, so that it has no
+   * secret that was created after a withdrawal. This throws ACCESS_DENIED as {@link permitList}.
+   */
+  async list(permit: ListPermit, question: ListQuestion, isOver: () => boolean): Promise<ListAnswer> {
     const { secrets, sealer } = this.#options;
-    return findListPage({ secrets, sealer, permit, question, isOver });
+    const page = await findListPage({ secrets, sealer, permit, question, isOver });
+    const { permits, prefix } = permit;
+    return permits.isCurrent ? page : this.list(this.permitList(permits.caller, prefix), question, isOver);
   }
 
   async describe({ path }: Permit<"describe">): Promise<DescribedSecret> {

@@ -16,6 +16,7 @@ import type { Handled } from "../grpc/authorized-route.ts";
 export interface CallLog {
   readonly refused: (refused: Refused) => void;
   readonly crowdedOut: (connection: Connection) => void;
+  readonly interrupted: (connections: number) => void;
   readonly denied: (denial: Denial) => void;
   readonly handled: (handled: Handled) => void;
 }
@@ -36,6 +37,9 @@ export function createCallLog(log: Logger, limited: LimitedLog, counters: FrontC
     crowdedOut({ connection, remote, id: claimed }) {
       const detail = "its SPIFFE ID has the most connections, and --max-connections is reached";
       refused({ reason: "crowded-out", connection, remote, detail, claimed });
+    },
+    interrupted(count) {
+      log.warn("connections interrupted", { count });
     },
     denied({ caller, call, action, target, decision }) {
       const method = fullName(call);

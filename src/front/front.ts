@@ -104,6 +104,7 @@ export class Front implements FrontControl {
       watch: { permit: (caller) => engine.permitWatch(caller), watches, counts },
       onHandled: calls.handled,
       onCrowdedOut: calls.crowdedOut,
+      onInterrupted: calls.interrupted,
       timers,
       random: Math.random,
     });

@@ -41,6 +41,8 @@ export interface GrpcServerOptions {
   readonly onHandled: (handled: Handled) => void;
   /** Called with a connection that was closed because there were too many. */
   readonly onCrowdedOut: (connection: Connection) => void;
+  /** Called with the number of connections that were still open when the time of a graceful shutdown was over. */
+  readonly onInterrupted: (connections: number) => void;
   readonly timers: Timers;
   /** Returns a new number in [0, 1) at each call. */
   readonly random: () => number;
@@ -118,6 +120,8 @@ export class GrpcServer {
     });
     await Promise.race([this.#options.connections.allClosed(), tooLong]);
     cancel();
+    const { count } = this.#options.connections;
+    if (this.#state === "draining" && count > 0) this.#options.onInterrupted(count);
     // From here on the journal may be closed, so a later connection must not reach the store.
     this.#state = "refusing";
     this.#options.connections.closeAll();

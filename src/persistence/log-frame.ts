@@ -15,8 +15,8 @@ export const TRIAL = Buffer.from("coffer: no frames, a trial only.", "latin1");
 const MAGIC = 0x377f0682;
 const FORMAT = 3_007_000;
 
-/** The number of bytes to read at a time. */
-const CHUNK_BYTES = 1024 * 1024;
+/** The number of bytes to read at a time. They fit into the cache of a core. */
+const CHUNK_BYTES = 64 * 1024;
 
 /**
  * Two words that all frames of one generation of the log share. SQLite adds 1 to `first` at each restart of the log.
@@ -36,20 +36,54 @@ export interface LogHeader {
   readonly checksum: Checksum;
 }
 
-/** One frame: the content of a page after a commit. The views are valid until the next frame is read. */
-export interface Frame {
+/** One frame: the content of a page after a commit. It reads its fields when they are used, before the next frame is read. */
+export class Frame {
+  readonly #chunk: Buffer;
+  readonly #at: number;
+  readonly #pageSize: number;
   /** The number of the frame, from 0. */
   readonly index: number;
+
+  /** The frame at an offset of a chunk of the log. */
+  constructor(chunk: Buffer, at: number, pageSize: number, index: number) {
+    this.#chunk = chunk;
+    this.#at = at;
+    this.#pageSize = pageSize;
+    this.index = index;
+  }
+
   /** The offset of its page in the file. */
-  readonly pageAt: number;
-  readonly page: number;
+  get pageAt(): number {
+    return frameAt(this.index, this.#pageSize) + FRAME_HEADER_BYTES;
+  }
+
+  /** The number of its page. */
+  get page(): number {
+    return this.#chunk.readUInt32BE(this.#at);
+  }
+
   /** The size of the database in pages after the commit that ends with this frame; 0 if no commit ends with it. */
-  readonly sizeAfter: number;
-  readonly salts: Salts;
-  readonly checksum: Checksum;
-  /** The checksummed part of its header, and the content of its page. */
-  readonly head: DataView;
-  readonly content: DataView;
+  get sizeAfter(): number {
+    return this.#chunk.readUInt32BE(this.#at + 4);
+  }
+
+  get salts(): Salts {
+    return { first: this.#chunk.readUInt32BE(this.#at + 8), second: this.#chunk.readUInt32BE(this.#at + 12) };
+  }
+
+  get checksum(): Checksum {
+    return storedChecksum(viewOf(this.#chunk, this.#at, FRAME_HEADER_BYTES), 16);
+  }
+
+  /** The checksummed part of its header. */
+  get head(): DataView {
+    return viewOf(this.#chunk, this.#at, 8);
+  }
+
+  /** The content of its page. */
+  get content(): DataView {
+    return viewOf(this.#chunk, this.#at + FRAME_HEADER_BYTES, this.#pageSize);
+  }
 }
 
 /** Parses the header of a log. Returns undefined if the bytes are not an intact header. */
@@ -75,10 +109,9 @@ export function* framesOf(descriptor: number, size: number, pageSize: number): G
   const perChunk = Math.max(1, Math.min(count, Math.floor(CHUNK_BYTES / frameBytes)));
   const chunk = Buffer.alloc(perChunk * frameBytes);
   for (let index = 0; index < count; index++) {
-    const position = LOG_HEADER_BYTES + index * frameBytes;
     const inChunk = index % perChunk;
-    if (inChunk === 0) readSync(descriptor, chunk, 0, chunk.length, position);
-    yield frameAt(chunk, inChunk * frameBytes, { index, pageAt: position + FRAME_HEADER_BYTES, pageSize });
+    if (inChunk === 0) readSync(descriptor, chunk, 0, chunk.length, frameAt(index, pageSize));
+    yield new Frame(chunk, inChunk * frameBytes, pageSize, index);
   }
   chunk.fill(0); // it is in memory until the garbage collector frees it
 }
@@ -93,22 +126,9 @@ export function sameSalts(left: Salts, right: Salts): boolean {
   return left.first === right.first && left.second === right.second;
 }
 
-function frameAt(
-  chunk: Buffer,
-  at: number,
-  place: { readonly index: number; readonly pageAt: number; readonly pageSize: number },
-): Frame {
-  const view = viewOf(chunk, at, FRAME_HEADER_BYTES);
-  return {
-    index: place.index,
-    pageAt: place.pageAt,
-    page: view.getUint32(0),
-    sizeAfter: view.getUint32(4),
-    salts: { first: view.getUint32(8), second: view.getUint32(12) },
-    checksum: storedChecksum(view, 16),
-    head: viewOf(chunk, at, 8),
-    content: viewOf(chunk, at + FRAME_HEADER_BYTES, place.pageSize),
-  };
+/** The offset of a frame in the file. */
+function frameAt(index: number, pageSize: number): number {
+  return LOG_HEADER_BYTES + index * (FRAME_HEADER_BYTES + pageSize);
 }
 
 function viewOf(bytes: Buffer, at: number, length: number): DataView {

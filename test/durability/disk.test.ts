@@ -3,6 +3,7 @@ import { realpathSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { contentOf, dump, storedValue } from "../support/dump.ts";
+import { fetchOps } from "../support/fetch-ops.ts";
 import { freePort } from "../support/free-port.ts";
 import { SmallDisk, failNext, whyNoFaults, whyNoSmallDisk } from "../support/failing-disk.ts";
 import type { Caller, Outcome } from "../support/server-kit.ts";
@@ -65,7 +66,7 @@ async function assertConsistentAfterRestart(site: Site, ledger: Ledger): Promise
 
 /** The status and the body of a page of the ops listener. */
 async function page(url: string): Promise<string> {
-  const response = await fetch(url);
+  const response = await fetchOps(url);
   return `${response.status} ${await response.text()}`;
 }
 

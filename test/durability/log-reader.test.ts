@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { fetchOps } from "../support/fetch-ops.ts";
 import { freePort } from "../support/free-port.ts";
 import { type ServerProcess, Site } from "../support/server-process.ts";
 
@@ -26,7 +27,7 @@ async function ready(server: ServerProcess): Promise<void> {
   for (;;) {
     if (server.isGone) throw new Error("the server ended");
     if (
-      await fetch(`http://${ops}/readyz`).then(
+      await fetchOps(`http://${ops}/readyz`).then(
         ({ ok }) => ok,
         () => false,
       )

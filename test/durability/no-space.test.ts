@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { contentOf, dump, storedValue } from "../support/dump.ts";
 import { SmallDisk, useUpQuota, whyNoFaults, whyNoSmallDisk } from "../support/failing-disk.ts";
+import { fetchOps } from "../support/fetch-ops.ts";
 import { freePort } from "../support/free-port.ts";
 import type { Caller } from "../support/server-kit.ts";
 import { Site } from "../support/server-process.ts";
@@ -19,7 +20,7 @@ function newSite(): Site {
 }
 
 async function page(url: string): Promise<string> {
-  const response = await fetch(url);
+  const response = await fetchOps(url);
   return `${response.status} ${await response.text()}`;
 }
 

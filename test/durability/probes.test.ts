@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import { systemClock } from "../../src/domain/timers.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { createDevelopmentCa } from "../../src/pki/development-ca.ts";
+import { fetchOps } from "../support/fetch-ops.ts";
 import { freePort } from "../support/free-port.ts";
 import { nextEvent } from "../support/next-event.ts";
 import { type IdentityArguments, type ServerProcess, Site } from "../support/server-process.ts";
@@ -22,7 +23,7 @@ beforeEach(async () => {
 afterEach(() => site.remove());
 
 async function page(name: string, method = "GET"): Promise<{ status: number; body: string }> {
-  const response = await fetch(`http://${ops}${name}`, { method });
+  const response = await fetchOps(`http://${ops}${name}`, { method });
   return { status: response.status, body: await response.text() };
 }
 

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { fetchOps } from "../support/fetch-ops.ts";
 import { freePort } from "../support/free-port.ts";
 import { contentOf, storedValue } from "../support/dump.ts";
 import { Site } from "../support/server-process.ts";
@@ -111,8 +112,8 @@ test("a waiting server ends on SIGTERM, when its time is over, and for any other
   const opsPort = await freePort();
   const waiting = site.launch({ data, flags: ["--lock-wait", "5m", "--ops-listen", `127.0.0.1:${opsPort}`] });
   await waiting.logged("store in use");
-  assert.equal((await fetch(`http://127.0.0.1:${opsPort}/livez`)).status, 200);
-  const readiness = await fetch(`http://127.0.0.1:${opsPort}/readyz`);
+  assert.equal((await fetchOps(`http://127.0.0.1:${opsPort}/livez`)).status, 200);
+  const readiness = await fetchOps(`http://127.0.0.1:${opsPort}/readyz`);
   assert.equal(readiness.status, 503);
   assert.match(await readiness.text(), /store.*waiting for another server/);
   assert.deepEqual(await waiting.stop(), { code: 0, signal: null });

@@ -9,6 +9,7 @@ import { after, before, describe, it } from "node:test";
 import { callerVariables } from "../support/cli-caller.ts";
 import { ofThisFile } from "../support/children.ts";
 import { PROGRAM, coffer } from "../support/cli-kit.ts";
+import { fetchOps } from "../support/fetch-ops.ts";
 import { freePort } from "../support/free-port.ts";
 import { ADMIN, type Caller, type LogLine, ServerKit, WEB } from "../support/server-kit.ts";
 import { textOf } from "../support/text-of.ts";
@@ -113,7 +114,7 @@ targets:
     const directory = join(memory, "follow/set");
     const runs = () => textOf(join(memory, "follow/runs"));
     const fetched = async (page: string) => {
-      const response = await fetch(`http://127.0.0.1:${port}${page}`);
+      const response = await fetchOps(`http://127.0.0.1:${port}${page}`);
       return { status: response.status, body: await response.text() };
     };
     const agent = new AgentProcess(config, env);
@@ -182,7 +183,7 @@ targets:
     );
     const agent = new AgentProcess(config, env);
     await agent.logged("target waits");
-    const readiness = async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).text();
+    const readiness = async () => (await fetchOps(`http://127.0.0.1:${port}/readyz`)).text();
     assert.equal(await readiness(), "late not ready: waiting\n");
     await put("shop/late", { k: "v" });
     await agent.logged("target current");

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { parse } from "yaml";
 import { type Exposed, metricOf, parseExposition } from "../support/exposition.ts";
+import { fetchOps } from "../support/fetch-ops.ts";
 import { type Selector, parseQuery } from "../support/promql.ts";
 import { ServerKit } from "../support/server-kit.ts";
 import { anchorsOf, codeBlocks, page } from "../support/pages.ts";
@@ -33,7 +34,7 @@ let exposed: Exposed;
  */
 before(async () => {
   kit = await ServerKit.start({ threads: 2 });
-  exposed = parseExposition(await (await fetch(`${kit.opsUrl}/metrics`)).text());
+  exposed = parseExposition(await (await fetchOps(`${kit.opsUrl}/metrics`)).text());
 });
 after(() => kit.stop());
 

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, readdirSync, readlinkSync } from "node:fs";
 import { after, describe, it } from "node:test";
 import { descriptorWarning } from "../../src/process/descriptor-limit.ts";
 import { mostKeys } from "../../src/process/locked-memory.ts";
+import { fetchOps } from "../support/fetch-ops.ts";
 import { ADMIN, ServerKit } from "../support/server-kit.ts";
 import { Site } from "../support/server-process.ts";
 import { page } from "../support/pages.ts";
@@ -19,7 +20,7 @@ describe("the figures of docs/operations.md", () => {
     const admin = kit.caller(ADMIN);
     const put = async () => {
       assert.equal((await admin.put({ path, data: { password: "v".repeat(256) } })).code, "OK");
-      const body = await (await fetch(`${kit.opsUrl}/metrics`)).text();
+      const body = await (await fetchOps(`${kit.opsUrl}/metrics`)).text();
       return Number(/^coffer_store_bytes (\d+)$/m.exec(body)![1]) - copies(threads) * (100 + ADMIN.length);
     };
     const one = await put();

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { callerVariables } from "../support/cli-caller.ts";
 import { type Ran, type RunOptions, coffer, runToEnd } from "../support/cli-kit.ts";
+import { fetchOps } from "../support/fetch-ops.ts";
 import { nextMiss } from "../support/missed-reads.ts";
 import { API, ServerKit, WEB } from "../support/server-kit.ts";
 
@@ -76,7 +77,7 @@ describe("coffer run", () => {
   it("reads a secret once for any number of its values", async () => {
     const path = await put("pair", { data: { user: "app", password: CANARY } });
     const gets = async () => {
-      const body = await (await fetch(`${kit.opsUrl}/metrics`)).text();
+      const body = await (await fetchOps(`${kit.opsUrl}/metrics`)).text();
       return Number(/^grpc_server_handled_total\{.*grpc_method="Get",grpc_code="OK"\} (\d+)$/m.exec(body)![1]);
     };
     const before = await gets();

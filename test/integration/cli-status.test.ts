@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { unfixedNode } from "../../src/app/node-line.ts";
 import { coffer, type Serving, serving } from "../support/cli-kit.ts";
+import { fetchOps } from "../support/fetch-ops.ts";
 import { freePort } from "../support/free-port.ts";
 
 const ID = "spiffe://example.org/coffer";
@@ -84,7 +85,7 @@ describe("coffer status", () => {
       .find(({ family, internal }) => family === "IPv4" && !internal)?.address;
     if (outside === undefined) return t.skip("this machine has only loopback addresses");
     const address = `${outside}:${ops.split(":")[1]}`;
-    assert.equal((await fetch(`http://${address}/readyz`)).status, 200);
+    assert.equal((await fetchOps(`http://${address}/readyz`)).status, 200);
     const ran = await status("--ops-addr", address);
     assert.equal(ran.code, 4);
     assert.equal(ran.stderr, `coffer: ${address} serves its status only to clients on its own machine\n`);

@@ -10,6 +10,7 @@ import { systemClock } from "../../src/domain/timers.ts";
 import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { type ListenAddress, ListenRefused, Listener } from "../../src/admission/listener.ts";
+import { fetchOps } from "../support/fetch-ops.ts";
 import { nextEvent } from "../support/next-event.ts";
 import { ADMIN, API, Caller, type Outcome, ServerKit, WEB } from "../support/server-kit.ts";
 
@@ -54,7 +55,7 @@ async function refusals(reason: string): Promise<readonly Readonly<Record<string
 }
 
 async function metric(name: string): Promise<number> {
-  const body = await (await fetch(`${kit.opsUrl}/metrics`)).text();
+  const body = await (await fetchOps(`${kit.opsUrl}/metrics`)).text();
   const line = body.split("\n").find((each) => each.startsWith(name));
   return Number(line?.split(" ").at(-1) ?? 0);
 }

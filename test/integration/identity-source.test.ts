@@ -62,7 +62,8 @@ async function admin(server: ServerProcess, ...command: string[]) {
 async function untilAnswered(run: (seconds: number) => Promise<string>): Promise<string> {
   for (let seconds = 1; ; seconds *= 2) {
     const output = await run(seconds);
-    if (!/has not answered yet/.test(output) || seconds > 60) return output;
+    // Lines of the log are JSON. The others report why the process has ended.
+    if (!/^coffer: .* has not answered yet/m.test(output) || seconds > 60) return output;
   }
 }
 
@@ -111,7 +112,7 @@ describe("an identity from the Workload API", () => {
       assert.match(server.stderr, new RegExp(`no identity within the ${seconds}000 ms of --startup-timeout`));
       return server.stderr;
     });
-    assert.match(output, /PERMISSION_DENIED: no identity issued/);
+    assert.match(output, /^coffer: .*PERMISSION_DENIED: no identity issued/m);
   });
 
   // As PID 1 of a pod that never gets its identity, the process must still end on SIGTERM.
@@ -142,7 +143,7 @@ describe("an identity from the Workload API", () => {
       return stderr;
     });
     await empty.close();
-    assert.match(output, /PERMISSION_DENIED: no identity issued/);
+    assert.match(output, /^coffer: .*PERMISSION_DENIED: no identity issued/m);
   });
 });
 

@@ -8,4 +8,9 @@ export const ANY_CALLER = {
 };
 
 /** Limits that no test reaches, for the server of a test that is not about limits. */
-export const WIDE_LIMITS = { limits: DEFAULT_BUDGET_LIMITS, maxConnections: 10_000, onCrowdedOut: () => {} };
+export const WIDE_LIMITS = {
+  limits: DEFAULT_BUDGET_LIMITS,
+  maxConnections: 10_000,
+  onCrowdedOut: () => {},
+  onInterrupted: () => {},
+};

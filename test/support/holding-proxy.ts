@@ -5,7 +5,7 @@ import { type AddressInfo, type Server, type Socket, connect, createServer } fro
 export class HoldingProxy {
   readonly #server: Server;
   readonly #pairs = new Set<readonly [client: Socket, server: Socket]>();
-  #targetPort: number;
+  readonly #targetPort: number;
 
   private constructor(targetPort: number) {
     this.#targetPort = targetPort;
@@ -21,11 +21,6 @@ export class HoldingProxy {
 
   get port(): number {
     return (this.#server.address() as AddressInfo).port;
-  }
-
-  /** Forwards later connections to this port. */
-  redirect(targetPort: number): void {
-    this.#targetPort = targetPort;
   }
 
   /** From now on, the clients of the connections that exist get nothing more from the server. */

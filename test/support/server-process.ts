@@ -13,6 +13,7 @@ import { TrustDomain } from "../../src/spiffe/trust-domain.ts";
 import { makeRootKey } from "../../src/persistence/root-key-file.ts";
 import { type DevelopmentCa, type Credential, createDevelopmentCa } from "../../src/pki/development-ca.ts";
 import { ofThisFile } from "./children.ts";
+import { PATIENCE_MS } from "./patience.ts";
 import { ADMIN, Caller, type LogLine } from "./server-kit.ts";
 import { THREADS } from "./threads.ts";
 
@@ -114,7 +115,8 @@ export class Site {
 
   /** Coffer's own client, with its own identity files. */
   client(id: string, options: Pick<ClientOptions, "address"> & Partial<ClientOptions>): CofferClient {
-    return new CofferClient({ serverId: SERVER_ID, identity: this.#identityFiles(id), ...options });
+    const identity = this.#identityFiles(id);
+    return new CofferClient({ serverId: SERVER_ID, identity, timeoutMs: PATIENCE_MS, ...options });
   }
 
   /** The variables with which a program calls the server as this SPIFFE ID, with its own identity files. */
@@ -126,6 +128,7 @@ export class Site {
       COFFER_CERT: cert,
       COFFER_KEY: key,
       COFFER_BUNDLE: bundle,
+      COFFER_TIMEOUT: `${PATIENCE_MS}ms`,
     };
   }
 

@@ -62,7 +62,8 @@ export type ServiceMethod = keyof SecretsMethods | "Watch";
 export class ServiceKit {
   readonly store: SecretStore;
   readonly denials: Denial[] = [];
-  policy: Policy = EVERYTHING;
+  #policy = EVERYTHING;
+  #epoch = 1;
   readonly #engine: SecretsEngine;
   readonly #methods: SecretsMethods;
   readonly #watches: WatchHub;
@@ -100,7 +101,12 @@ export class ServiceKit {
   }
 
   get authorizer(): Authorizer {
-    return new Authorizer({ policy: this.policy, admins: [], epoch: 1 });
+    return new Authorizer({ policy: this.#policy, admins: [], epoch: this.#epoch });
+  }
+
+  set policy(policy: Policy) {
+    this.#policy = policy;
+    this.#epoch += 1;
   }
 
   method(name: keyof SecretsMethods): UnaryMethod<object, object, unknown> {
