@@ -113,16 +113,23 @@ class OpenSslFilter implements CertificateFilter {
     const { decode, encode } = this.#koffi;
     const type = decode.uint8(message);
     if (type !== CERTIFICATE && type !== COMPRESSED_CERTIFICATE) return;
-    const copy: Uint8Array = decode(message, "uint8_t", length);
-    this.#problem = problemOf(Buffer.from(copy.buffer));
+    this.#problem = problemOf(() => {
+      const copy: Uint8Array = decode(message, "uint8_t", length);
+      return Buffer.from(copy.buffer);
+    });
     if (this.#problem === undefined) this.#openSsl.setCallback(ssl, null);
     else encode(message, CONTEXT_LENGTH_AT, "uint8_t", REFUSED_LENGTH);
   }
 }
 
-/** An error that is thrown from a callback of OpenSSL would end the process. */
-function problemOf(message: Buffer): Problem | undefined {
+/**
+ * koffi keeps an error that the callback throws, and does not call the callback again until another call of koffi has
+ * thrown it. OpenSSL would decode this message and all later ones. So any error refuses the message, also one while
+ * it is read, for example because no memory is available.
+ */
+function problemOf(read: () => Buffer): Problem | undefined {
   try {
+    const message = read();
     if (message[0] === CERTIFICATE) return messageProblem(message);
     return { reason: "malformed-certificate", detail: "the peer sent compressed certificates" };
   } catch (error) {

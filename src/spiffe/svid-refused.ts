@@ -33,8 +33,9 @@ import type { SpiffeId } from "./spiffe-id.ts";
  * - chain-too-long: there are more certificates below the CA than MAX_PATH_CERTIFICATES.
  * - chain-too-large: there are more bytes below the CA than MAX_PATH_BYTES.
  *
- * About limits of the verifier:
- * - too-much-work: the search ended after MAX_SIGNATURE_CHECKS without a path.
+ * About limits of the verifier, and of what a server lets OpenSSL decode:
+ * - too-much-work: the search ended after MAX_SIGNATURE_CHECKS without a path; or the certificates have too many names and
+ *   name constraints, or a CRL distribution point with a relative name.
  * - chain-not-read: the issuer is not known yet, and a limit of ChainReads did not allow reading the chain.
  */
 export type RefusalReason =

@@ -27,7 +27,16 @@ export type ReadableMemory = Pick<Memory, "get" | "atOrAfter" | "totals" | "revi
 /** What watchers use of {@link Memory}. */
 export type WatchableMemory = Pick<
   Memory,
-  "get" | "atOrAfter" | "tombstoneAtOrAfter" | "changedAfter" | "revision" | "forgotten" | "timelineAt" | "onPublished"
+  | "get"
+  | "atOrAfter"
+  | "count"
+  | "tombstoneAtOrAfter"
+  | "changedAfter"
+  | "countAfter"
+  | "revision"
+  | "forgotten"
+  | "timelineAt"
+  | "onPublished"
 >;
 
 /** Called with entries that were just published, in revision order. */
@@ -103,6 +112,11 @@ export class Memory<Sealed extends Measured = Buffer> {
     return path === undefined ? undefined : secretOf(this.#stored.get(path));
   }
 
+  /** The number of secrets whose paths are not less than `start`, and less than `end`. */
+  count(start: string, end: string): number {
+    return this.#index.count(start, end);
+  }
+
   /** The path of the first tombstone that is not less than `start`; undefined if there is none. */
   tombstoneAtOrAfter(start: string): SecretPath | undefined {
     return this.#tombstones.atOrAfter(start);
@@ -111,6 +125,11 @@ export class Memory<Sealed extends Measured = Buffer> {
   /** The secret or the tombstone with the first last change after a position; undefined if there is none. */
   changedAfter(position: Position): Stored | undefined {
     return this.#changes.after(position);
+  }
+
+  /** The number of secrets and tombstones whose last changes are after a position. */
+  countAfter(position: Position): number {
+    return this.#changes.countAfter(position);
   }
 
   /** Calls `listener`, which must not throw, after each later {@link publish}. It replaces the previous listener. */

@@ -15,6 +15,11 @@ export class PathIndex {
     if (!this.#paths.remove(path, path)) throw new Error(`${path} is not in the index`);
   }
 
+  /** The number of paths that are not less than `start`, and less than `end`. */
+  count(start: string, end: string): number {
+    return this.#paths.count(start, end);
+  }
+
   /** The first path that is not less than `start`; undefined if there is none. */
   atOrAfter(start: string): SecretPath | undefined {
     return this.#paths.atOrAfter(start);

@@ -8,7 +8,7 @@ export interface Position {
 }
 
 /** Greater than every path. */
-const LAST_PATH = "\uffff";
+export const LAST_PATH = "\uffff";
 
 /** The place after all changes of a revision. */
 export function after(revision: Revision): Position {

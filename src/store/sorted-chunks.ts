@@ -48,6 +48,19 @@ export class SortedChunks<Item, Key> {
     return chunk?.[this.#lowerBound(chunk, key)];
   }
 
+  /** The number of items whose keys are not less than `from`, and less than `to`. */
+  count(from: Key, to: Key): number {
+    const [first, last] = [this.#chunkFor(from), this.#chunkFor(to)];
+    let count = this.#indexIn(last, to) - this.#indexIn(first, from);
+    for (const { length } of this.#chunks.slice(first, last)) count += length;
+    return count;
+  }
+
+  #indexIn(at: number, key: Key): number {
+    const chunk = this.#chunks[at];
+    return chunk === undefined ? 0 : this.#lowerBound(chunk, key);
+  }
+
   /** The index of the first chunk whose last item is not before `key`; the number of chunks if there is none. */
   #chunkFor(key: Key): number {
     const last = this.#chunks.at(-1);

@@ -2,7 +2,6 @@ import type { SecretPath } from "../domain/secret-path.ts";
 import type { Change } from "./change.ts";
 import { type Draft, Fork } from "./draft.ts";
 import type { DueChanges } from "./due-changes.ts";
-import { type StoredSecret, type Version, findVersion } from "./secret.ts";
 import { removeExpired } from "./state-operations.ts";
 import type { Plan, Submission } from "./submission.ts";
 
@@ -17,7 +16,7 @@ export class Sweep implements Submission<void> {
 
   plan(draft: Draft): Plan<void> {
     const fork = new Fork(draft, this.author);
-    for (const path of new Set(this.#due.versions.map((version) => version.path))) this.#expire(fork, path);
+    for (const [path, numbers] of this.#dueByPath()) this.#expire(fork, path, numbers);
     for (const { path, revision } of this.#due.tombstones) {
       const stored = fork.get(path);
       if (stored?.kind !== "tombstone" || stored.revision !== revision) continue;
@@ -28,14 +27,20 @@ export class Sweep implements Submission<void> {
 
   end(): void {}
 
-  #expire(fork: Fork, path: SecretPath): void {
+  #expire(fork: Fork, path: SecretPath, numbers: ReadonlySet<number>): void {
     const stored = fork.get(path);
-    if (stored?.kind === "secret") removeExpired(fork, stored, this.#dueVersions(stored));
+    if (stored?.kind !== "secret") return;
+    const due = stored.versions.filter(({ number }) => numbers.has(number));
+    removeExpired(fork, stored, due);
   }
 
-  #dueVersions(secret: StoredSecret): Version[] {
-    const due = this.#due.versions.filter(({ path }) => path === secret.path);
-    return due.flatMap(({ version }) => findVersion(secret, version) ?? []);
+  #dueByPath(): ReadonlyMap<SecretPath, ReadonlySet<number>> {
+    const byPath = new Map<SecretPath, Set<number>>();
+    for (const { path, version } of this.#due.versions) {
+      const numbers = byPath.get(path) ?? new Set();
+      byPath.set(path, numbers.add(version));
+    }
+    return byPath;
   }
 
   #planned(changes: readonly Change[]): Plan<void> {

@@ -1,4 +1,6 @@
 import type { PathPrefix, SecretPath } from "../domain/secret-path.ts";
+import type { WatchableMemory } from "../store/memory.ts";
+import { LAST_PATH } from "../store/position.ts";
 
 /** The position of the last entry whose start is not greater than a text; -1 if there is none. */
 function lastAtOrBefore(entries: readonly ScopeEntry[], text: string): number {
@@ -44,6 +46,12 @@ export class WatchScope {
 
   covers(path: string): boolean {
     return covers(this.entries[lastAtOrBefore(this.entries, path)], path);
+  }
+
+  /** The number of secrets that it covers. A path that it names counts, also if there is no secret. */
+  size(memory: Pick<WatchableMemory, "count">): number {
+    const sizes = this.entries.map(({ start, isPrefix }) => (isPrefix ? memory.count(start, start + LAST_PATH) : 1));
+    return sizes.reduce((sum, size) => sum + size, 0);
   }
 
   /** A text that is not less than `text`, and not greater than the next path that it covers; undefined if there is none. */

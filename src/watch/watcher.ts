@@ -5,22 +5,22 @@ import type { Revision } from "../store/revision.ts";
 import { POLICY_CHANGING, type TimelinePosition, canContinue, positionOf } from "./bookmark.ts";
 import { type Candidate, stateOf } from "./candidate.ts";
 import { type EarlierSight, EarlierSights, MOST_EARLIER_SIGHTS } from "./earlier-sights.ts";
-import { PathScan } from "./path-scan.ts";
 import { PendingPaths } from "./pending-paths.ts";
 import { PolicyDifference, UNKNOWN } from "./policy-difference.ts";
 import type { Stepwise } from "./rota.ts";
+import { type Scan, scanOf } from "./scan.ts";
 import { Sight } from "./sight.ts";
 import type { WatchEvent } from "./watch-event.ts";
 import type { WatchScope } from "./watch-scope.ts";
 import type { WatcherOptions } from "./watcher-options.ts";
 
 /**
- * - walk: sends everything that changed after `base`, or everything that exists if it is 0, in path order. SYNCED follows.
+ * - walk: sends everything that changed after `base`, or everything that exists if it is 0. SYNCED follows.
  * - policy: sends what a policy change has made visible or invisible, in path order. SYNCED follows.
  * - live: sends each path that changed, in the order of revisions.
  */
 type Task =
-  | { readonly kind: "walk"; readonly base: Revision; readonly until: Revision; readonly scan: PathScan }
+  | { readonly kind: "walk"; readonly base: Revision; readonly until: Revision; readonly scan: Scan }
   | { readonly kind: "policy"; readonly difference: PolicyDifference }
   | { readonly kind: "live" };
 
@@ -141,13 +141,14 @@ export class Watcher implements Stepwise {
 
   #walk(base: Revision): void {
     const { memory } = this.#options;
-    const atOrAfter = (text: string) => {
-      const at = this.scope.atOrAfter(text);
-      return at === undefined ? undefined : this.#sight.atOrAfter(at);
-    };
-    const scan = new PathScan({ memory, atOrAfter, withTombstones: base > 0 });
-    this.#task = { kind: "walk", base, until: memory.revision, scan };
+    const until = memory.revision;
     this.#position = after(base);
+    this.#task = {
+      kind: "walk",
+      base,
+      until,
+      scan: scanOf({ memory, scope: this.scope, sight: this.#sight, base, until }),
+    };
   }
 
   #walked({ scan, base, until }: Task & { kind: "walk" }): Candidate | undefined {

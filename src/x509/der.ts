@@ -61,20 +61,21 @@ export function parseDer(bytes: Uint8Array): DerElement {
 
 /**
  * Splits concatenated elements, such as the certificates in the Workload API, into the bytes of each. Throws as
- * {@link unreadElements} does.
+ * {@link unreadElements} does, but for any number of elements.
  */
 export function splitDer(bytes: Uint8Array): Buffer[] {
-  return unreadElements(bytes).map(({ der }) => der);
+  return unreadElements(bytes, Number.POSITIVE_INFINITY).map(({ der }) => der);
 }
 
 /**
  * Concatenated elements, such as the fields of a sequence. Does not read their contents. Throws {@link MalformedDer} if
- * a length is not in DER, or the last element is incomplete.
+ * a tag or a length is not in DER, the last element is incomplete, or there are more than `most` elements.
  */
-export function unreadElements(bytes: Uint8Array): UnreadElement[] {
+export function unreadElements(bytes: Uint8Array, most = MAX_ELEMENTS): UnreadElement[] {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const elements: UnreadElement[] = [];
   for (let offset = 0; offset < buffer.length; ) {
+    if (elements.length === most) throw new MalformedDer(`more than ${most} elements`);
     const element = firstElement(buffer.subarray(offset));
     elements.push(element);
     offset += element.der.length;
@@ -108,10 +109,13 @@ function readOne(bytes: Buffer, depth: number, allowance: Allowance): DerElement
 
 /** The first element, as its length delimits it. Does not read its contents. */
 function firstElement(bytes: Buffer): UnreadElement {
+  const tag = bytes.readUInt8();
+  // OpenSSL reads any tag in the long form. It would find the length at another place, and so different elements.
+  if ((tag & LONG_TAG) === LONG_TAG) throw new MalformedDer("a tag that X.509 does not use");
   const { length, header } = readLength(bytes);
   const end = header + length;
   if (end > bytes.length) throw new MalformedDer("an element is longer than what contains it");
-  return { tag: bytes.readUInt8(), value: bytes.subarray(header, end), der: bytes.subarray(0, end) };
+  return { tag, value: bytes.subarray(header, end), der: bytes.subarray(0, end) };
 }
 
 /** X.690 10.1: a length is definite and in the fewest bytes. No certificate needs more than three bytes of length. */
@@ -128,7 +132,7 @@ function readLength(bytes: Buffer): { length: number; header: number } {
 }
 
 function checkForm(tag: number, value: Buffer): void {
-  if (tag === 0 || (tag & LONG_TAG) === LONG_TAG) throw new MalformedDer("a tag that X.509 does not use");
+  if (tag === 0) throw new MalformedDer("a tag that X.509 does not use");
   if ((tag & CLASS) !== 0) return;
   const composite = tag === TAG.sequence || tag === TAG.set;
   if (composite !== ((tag & CONSTRUCTED) !== 0) || tag === 0x10 || tag === 0x11) {

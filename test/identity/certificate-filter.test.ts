@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { NO_FILTER } from "../../src/admission/certificate-filter.ts";
 import { MAX_SENT_CERTIFICATES } from "../../src/spiffe/certificate-message.ts";
-import { commonName } from "../support/certificate-forge.ts";
+import { commonName, uriName } from "../support/certificate-forge.ts";
 import { example, ID, lowestOf, workload } from "../support/chain-world.ts";
-import { costlyCurve, costlyExponent } from "../support/costly-keys.ts";
+import { costlyCurve, costlyExponent, relativePoints } from "../support/costly-certificates.ts";
 import { servePeer } from "./peer-server.ts";
 import { bare } from "./peers.ts";
 
@@ -53,6 +53,24 @@ describe("a certificate with a costly key is refused before OpenSSL decodes it:"
       const chain = [...valid, indefinite(additional(publicKeyInfo))];
       assert.deepEqual(await reasonsFor(chain), ["malformed-certificate"]);
       // (control) OpenSSL reads BER, so without the filter it decodes the key.
+      assert.deepEqual(await servePeer({ what, chain }, bare, NO_FILTER), ACCEPTED);
+    });
+  }
+});
+
+// OpenSSL copies or compares these names before it has found a path, and Node lets it continue if there is none.
+describe("names that take OpenSSL too long are refused before it decodes them:", () => {
+  const chains: Readonly<Record<string, readonly Buffer[]>> = {
+    "a CRL distribution point with a relative name": workload({ extensions: [relativePoints(1)] }),
+    "names and name constraints": workload(
+      { dns: Array<string>(300).fill("a.example.org") },
+      example.intermediate({ excluded: Array<Buffer>(100).fill(uriName("b.example")) }),
+    ),
+  };
+  for (const [what, chain] of Object.entries(chains)) {
+    it(what, async () => {
+      assert.deepEqual(await reasonsFor(chain), ["too-much-work"]);
+      // (control) The chain is valid.
       assert.deepEqual(await servePeer({ what, chain }, bare, NO_FILTER), ACCEPTED);
     });
   }

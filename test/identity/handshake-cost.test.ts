@@ -5,7 +5,8 @@ import { type AddressInfo, createServer } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { handshakeContexts, performHandshake } from "../../src/admission/handshake.ts";
 import type { CertificateSpec, KeyType } from "../support/certificate-forge.ts";
-import { costlyCurve, costlyExponent } from "../support/costly-keys.ts";
+import { costlyCurve, costlyExponent, relativePoints } from "../support/costly-certificates.ts";
+import { nameAttribute, sequence } from "../support/der-writer.ts";
 import { LONG } from "../support/long-form.ts";
 import { ManualTimers } from "../support/manual-timers.ts";
 import { example, ID, NOW, TRUST, workloadKey } from "../support/chain-world.ts";
@@ -38,6 +39,11 @@ const CLIENTS: Readonly<Record<string, () => Client>> = {
   ),
   "100 kB of certificates with explicit curve parameters": () => bareWith({ publicKeyInfo: costlyCurve() }),
   "100 kB of certificates with long RSA exponents": () => bareWith({ publicKeyInfo: costlyExponent() }),
+  "relative names of a long issuer": () =>
+    leafOnly({
+      issuer: sequence(...Array<Buffer>(500).fill(nameAttribute("2.5.4.3", ""))),
+      extensions: [relativePoints(500)],
+    }),
   "100 kB of certificates with keys on P-521": () => bareWith({ keyType: "P-521" }),
 };
 
@@ -61,6 +67,11 @@ function bareWith(spec: CertificateSpec): Client {
   const count = Math.floor((100_000 - der.length) / (more.length + 5));
   const chain = [der, ...Array<Buffer>(count).fill(more)].map((each) => each.toString("base64"));
   return { kind: "bare", chain, keyPem };
+}
+
+function leafOnly(spec: CertificateSpec): Client {
+  const { der, keyPem } = example.issue({ id: ID, key: workloadKey, ...spec });
+  return { kind: "bare", chain: [der.toString("base64")], keyPem };
 }
 
 // Only in the long form: it measures the CPU time of this process, which a machine under load can distort.

@@ -1,10 +1,17 @@
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { MAX_SENT_CERTIFICATES, messageProblem } from "../../../src/spiffe/certificate-message.ts";
+import {
+  MAX_NAME_COMPARISONS,
+  MAX_SENT_CERTIFICATES,
+  messageProblem,
+} from "../../../src/spiffe/certificate-message.ts";
+import { parseDer } from "../../../src/x509/der.ts";
 import { example, ID, workload } from "../../support/chain-world.ts";
-import { bitString, element, integer, oid, sequence } from "../../support/der-writer.ts";
-import { costlyCurve } from "../../support/costly-keys.ts";
+import { dnsName, extension, uriName } from "../../support/certificate-forge.ts";
+import { bitString, element, integer, nameAttribute, octetString, oid, sequence } from "../../support/der-writer.ts";
+import { costlyCurve } from "../../support/costly-certificates.ts";
 
 /** A Certificate message (RFC 8446 4.4.2) with an empty context, and with these bytes as its certificates. */
 function message(certificates: readonly Uint8Array[], extensions = Buffer.of(0, 0)): Buffer {
@@ -67,6 +74,56 @@ describe("a Certificate message", () => {
   });
 });
 
+const crlPoints = (...points: readonly Buffer[]) => extension("2.5.29.31", false, sequence(...points));
+const POINT = sequence(element(0xa0, element(0xa0, uriName("http://crl.example.org/"))));
+const RELATIVE_POINT = sequence(element(0xa0, element(0xa1, sequence(oid("2.5.4.3"), element(0x0c)))));
+
+// OpenSSL copies the issuer's name for each, before it has found a path. With 2000 attributes and 1500 names, a message of 45 kB
+// took six seconds and 400 MB.
+describe("a CRL distribution point", () => {
+  const withPoints = (...extensions: readonly Buffer[]) => example.issue({ id: ID, extensions }).der;
+
+  it("with a full name may be decoded", () => {
+    assert.equal(reasonOf(message([withPoints(crlPoints(POINT))])), undefined);
+  });
+
+  it("with a relative name must not be decoded", () => {
+    for (const extensions of [
+      [crlPoints(RELATIVE_POINT)],
+      [crlPoints(POINT, RELATIVE_POINT)],
+      [crlPoints(POINT), crlPoints(RELATIVE_POINT)],
+    ]) {
+      const costlyPoints = withPoints(...extensions);
+      assert.ok(new X509Certificate(costlyPoints), "OpenSSL reads it");
+      assert.equal(reasonOf(message([leaf, costlyPoints])), "too-much-work");
+    }
+  });
+
+  it("in BER must not be decoded", () => {
+    const value = sequence(Buffer.concat([Buffer.of(0x30, 0x80), RELATIVE_POINT.subarray(2), Buffer.of(0, 0)]));
+    const inPieces = sequence(oid("2.5.29.31"), element(0x24, octetString(sequence(RELATIVE_POINT))));
+    for (const points of [extension("2.5.29.31", false, value), inPieces]) {
+      const costlyPoints = withPoints(points);
+      assert.ok(new X509Certificate(costlyPoints), "OpenSSL reads it");
+      assert.equal(reasonOf(message([costlyPoints])), "malformed-certificate");
+    }
+  });
+});
+
+// OpenSSL compares each name with each constraint of the CAs above it, before it has found a path to a CA that it trusts.
+it("the names multiplied by the name constraints are limited", () => {
+  const subtrees = 50;
+  const ca = example.intermediate({ excluded: Array<Buffer>(subtrees).fill(dnsName("b")) });
+  const withNames = (count: number) => workload({ dns: Array<string>(count).fill("a") }, ca);
+  // The subjects of both have attributes, and the leaf also has its SPIFFE ID.
+  const space = MAX_NAME_COMPARISONS / subtrees - 4;
+  assert.equal(reasonOf(message(withNames(space))), undefined);
+  assert.equal(reasonOf(message(withNames(space + 1))), "too-much-work");
+  const attributes = sequence(...Array<Buffer>(space).fill(nameAttribute("1.2.840.113549.1.9.1", "a@a")));
+  assert.equal(reasonOf(message(workload({ subject: attributes }, ca))), undefined);
+  assert.equal(reasonOf(message(workload({ subject: attributes, dns: ["a", "a", "a"] }, ca))), "too-much-work");
+});
+
 // An unauthenticated client chooses every byte. An error that the check does not expect would be an internal one.
 it("any change of a message has an outcome", () => {
   const whole = message([leaf, costly, leaf]);
@@ -81,6 +138,31 @@ it("any change of a message has an outcome", () => {
     { numRuns: 3000 },
   );
   assert.ok(seen.has("malformed-certificate") && seen.has("unacceptable-key"), [...seen].join());
+});
+
+/** A certificate of version 1, whose serial number has these bytes instead. OpenSSL reads every form of tag. */
+function withSerial(serial: Buffer, publicKeyInfo = costlyCurve()): Buffer {
+  const tamper = (signed: Buffer) =>
+    sequence(
+      serial,
+      ...parseDer(signed)
+        .children.slice(1)
+        .map(({ der }) => der),
+    );
+  return example.issue({ id: ID, publicKeyInfo, version: 1, tamper }).der;
+}
+
+// OpenSSL reads a tag in several bytes also where one is sufficient. A reader that takes the second byte for the length
+// finds the following elements at other places: here a key in the middle of the serial number.
+it("a tag in the long form does not hide a costly key", () => {
+  const accepted = example.key.publicKey.export({ type: "spki", format: "der" });
+  const hidden = Buffer.concat([Buffer.of(1), ...Array<Buffer>(4).fill(sequence()), accepted]);
+  const certificate = withSerial(Buffer.concat([Buffer.of(0x1f, 0x02, hidden.length), hidden]));
+  assert.equal(reasonOf(message([certificate])), "malformed-certificate");
+  // (control) OpenSSL reads it as the same certificate as with a tag of one byte.
+  const short = withSerial(Buffer.concat([Buffer.of(0x02, hidden.length), hidden]));
+  assert.equal(reasonOf(message([short])), "unacceptable-key");
+  assert.equal(new X509Certificate(certificate).serialNumber, new X509Certificate(short).serialNumber);
 });
 
 // OpenSSL reads a certificate whose lengths are in BER. The check refuses each such length around the key, so both read the

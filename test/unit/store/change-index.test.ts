@@ -39,6 +39,7 @@ it("an index of changes returns what has changed after a revision, each path onc
         .filter(({ revision }) => revision > from)
         .sort((a, b) => a.revision - b.revision || (a.path < b.path ? -1 : 1));
       assert.deepEqual(walk(index, from), expected);
+      assert.equal(index.countAfter(after(from)), expected.length);
       for (const each of last.values()) index.remove(each);
       assert.deepEqual(walk(index, 0), []);
       assert.throws(() => index.remove(stored(1, 1)), /not in the index/);

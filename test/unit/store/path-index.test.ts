@@ -26,6 +26,8 @@ it("a path index returns its paths in order", () => {
         for (const added of paths) index.add(added as SecretPath);
         const expected = [...paths].sort().filter((each) => each > start || (inclusive && each === start));
         assert.deepEqual(walk(index, inclusive ? start : `${start}\0`), expected);
+        assert.equal(index.count(inclusive ? start : `${start}\0`, "d"), expected.length);
+        assert.equal(index.count("", "b"), paths.filter((each) => each < "b").length);
       },
     ),
     { numRuns: 200 },

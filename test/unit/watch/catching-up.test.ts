@@ -37,7 +37,7 @@ function countSteps(task: () => void): number {
   return steps;
 }
 
-/** A watcher of everything that reads only while the test lets it. */
+/** A watcher that reads only while the test lets it. */
 class Reader {
   readonly events: WatchEvent[] = [];
   readonly #world: WatchWorld;
@@ -46,10 +46,11 @@ class Reader {
   #isReading = true;
   #wake = () => {};
 
-  constructor(world: WatchWorld, budget = Number.POSITIVE_INFINITY) {
+  constructor(world: WatchWorld, { budget = Number.POSITIVE_INFINITY, revision = 0, prefix = "" } = {}) {
     this.#world = world;
     this.#budget = budget;
-    const request = { scope: new WatchScope([], [parsePathPrefix("")]), withValues: false, from: BEGINNING };
+    const from = { ...BEGINNING, revision };
+    const request = { scope: new WatchScope([], [parsePathPrefix(prefix)]), withValues: false, from };
     const caller = { id: WATCHING, connection: 1, validUntil: Number.POSITIVE_INFINITY };
     world.hub.begin(caller, request, (wake) => {
       this.#wake = wake;
@@ -121,7 +122,7 @@ describe("the work of a watcher that has stopped reading grows in proportion to 
   ])
     it(`after every secret has changed, ${name}`, () => {
       const world = filled(["**"]);
-      const reader = new Reader(world, budget);
+      const reader = new Reader(world, { budget });
       assertFewSteps(reader.readAll(), SECRETS);
       reader.stop();
       change(world, "delete", PATHS.slice(0, 100));
@@ -177,5 +178,23 @@ describe("the work of a watcher that has stopped reading grows in proportion to 
     const later = reader.events.slice(synced).flatMap((event) => (event.kind === "secret" ? event.revision : []));
     assert.equal(later.length, SECRETS / 2);
     assertAscending(later);
+  });
+
+  // Connections end after ten minutes.
+  it("after a reconnect, by what has changed or by what it watches, whichever is less", () => {
+    const world = filled(["**"]);
+    const { revision } = world.memory;
+    change(world, "put", PATHS.slice(0, 10));
+    change(world, "purge", PATHS.slice(10, 12));
+    const ofAll = new Reader(world, { revision });
+    assertFewSteps(ofAll.readAll(), 12);
+    assert.deepEqual([ofAll.count("secret"), ofAll.count("purged"), ofAll.count("synced")], [10, 2, 1]);
+    assertAscending(ofAll.revisions);
+    ofAll.stop();
+    change(world, "put", PATHS.slice(12));
+    const ofFew = new Reader(world, { revision, prefix: "even/1234" });
+    // Tombstones are visited too.
+    assertFewSteps(ofFew.readAll(), 1 + 2);
+    assert.deepEqual([ofFew.count("secret"), ofFew.count("synced")], [1, 1]);
   });
 });

@@ -1,5 +1,6 @@
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
-import { bitString, integer, octetString, oid, sequence } from "./der-writer.ts";
+import { extension } from "./certificate-forge.ts";
+import { bitString, element, integer, octetString, oid, sequence } from "./der-writer.ts";
 
 /** A prime p for which a square root modulo p takes long: p - 1 is divisible by 2^600 (Tonelli-Shanks). */
 const PRIME = ((2n ** 60n + 45n) << 600n) + 1n;
@@ -32,4 +33,13 @@ export function costlyExponent(): Buffer {
   const e = Buffer.alloc(384, 0xff).fill(0x7f, 0, 1).toString("base64url");
   const key = createPublicKey({ key: { ...privateKey.export({ format: "jwk" }), e }, format: "jwk" });
   return key.export({ type: "spki", format: "der" });
+}
+
+/**
+ * The extension cRLDistributionPoints (RFC 5280 4.2.1.13) with this number of names relative to the issuer. OpenSSL makes a copy
+ * of the issuer's name for each.
+ */
+export function relativePoints(count: number): Buffer {
+  const point = sequence(element(0xa0, element(0xa1, sequence(oid("2.5.4.3"), element(0x0c)))));
+  return extension("2.5.29.31", false, sequence(...Array<Buffer>(count).fill(point)));
 }
