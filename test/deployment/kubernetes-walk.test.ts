@@ -14,6 +14,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { after, before, describe, it } from "node:test";
 import { systemClock } from "../../src/domain/timers.ts";
+import { PATIENT } from "../support/cli-caller.ts";
 import { coffer, type Ran, type Serving, serving } from "../support/cli-kit.ts";
 import { FILE_DELIVERIES } from "../support/file-delivery.ts";
 import { response, SpireDomain } from "../support/spire-domain.ts";
@@ -60,7 +61,7 @@ describe("docs/kubernetes.md, followed", () => {
     const [part] = containerPartsIn(kubernetes) as [Container & { readinessProbe: { exec: { command: string[] } } }];
     const [node, program, ...command] = part.readinessProbe.exec.command;
     assert.deepEqual([node, program], ["/usr/local/bin/node", "/app/dist/src/main.js"]);
-    const env = { ...(await environment("coffer", part)), COFFER_ADDR: address() };
+    const env = { ...(await environment("coffer", part)), ...PATIENT, COFFER_ADDR: address() };
     assert.deepEqual(shown(await coffer(command, { env })), { code: 0, stdout: "SERVING\n" });
   });
 
@@ -90,7 +91,7 @@ describe("docs/kubernetes.md, followed", () => {
   });
 
   async function clientOf(name: string) {
-    return { ...(await environment(name)), COFFER_ADDR: address() };
+    return { ...(await environment(name)), ...PATIENT, COFFER_ADDR: address() };
   }
 
   function address(): string {

@@ -8,6 +8,7 @@ import { describe, it } from "node:test";
 import { ofThisFile } from "../support/children.ts";
 import { systemClock } from "../../src/domain/timers.ts";
 import { makeRootKey } from "../../src/persistence/root-key-file.ts";
+import { PATIENT } from "../support/cli-caller.ts";
 import { coffer, PROGRAM } from "../support/cli-kit.ts";
 import { ServerProcess } from "../support/server-process.ts";
 import { response, SpireDomain } from "../support/spire-domain.ts";
@@ -48,6 +49,7 @@ describe("docs/systemd.md, followed", { skip }, () => {
       COFFER_ADDR: `127.0.0.1:${server.port}`,
       COFFER_SERVER_ID: "spiffe://example.org/coffer",
       SPIFFE_ENDPOINT_SOCKET: agent.endpoint,
+      ...PATIENT,
     };
     agent.send(response([spire.issue("/coffer"), spire.issue("/admin")]));
     const put = await coffer(["put", "a/b", "k=-", "--svid-id", "spiffe://example.org/admin"], { env, input: "v" });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, it } from "node:test";
+import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { copyAsIs } from "../support/copy-folder.ts";
 import { contentOf, storedValue } from "../support/dump.ts";
 import { Site, type StartOptions } from "../support/server-process.ts";
 import { AS_UNPRIVILEGED, UNPRIVILEGED, giveAway, surrounded, whyNoSurroundings } from "../support/surroundings.ts";
@@ -13,9 +14,9 @@ afterEach(() => site.remove());
 
 const skip = whyNoSurroundings() ?? false;
 /** Asserts that a server serves, stores a secret, and shuts down gracefully. Also the control of the refusals below. */
-async function assertServes(options: StartOptions): Promise<void> {
-  const server = await site.start(options);
-  const caller = site.caller(server);
+async function assertServes(options: StartOptions, on = site): Promise<void> {
+  const server = await on.start(options);
+  const caller = on.caller(server);
   assert.equal((await caller.put({ path: "a", ...contentOf("1") })).code, "OK");
   assert.equal(storedValue((await caller.get({ path: "a" })).response), "1");
   caller.close();
@@ -169,10 +170,19 @@ const REFUSED: readonly Refused[] = [
 ];
 
 describe("serve refuses to start, with one line, with", { skip }, () => {
+  let served: Site;
+  before(async () => {
+    served = new Site();
+    // The control: the store of each case below is served.
+    await assertServes({}, served);
+    await assertServes({}, served);
+  });
+  after(() => served.remove());
+
   for (const { what, script, said } of REFUSED) {
     it(what, async () => {
-      // The control: the same site serves.
-      await assertServes({});
+      copyAsIs(served.data, site.data);
+      copyAsIs(served.rootKey, site.rootKey);
       if (script.includes(AS_UNPRIVILEGED)) giveAway(site);
       const refusal = await site.refusal({ prefix: surrounded(site, script) });
       assert.equal(refusal.code, 2, refusal.stderr);

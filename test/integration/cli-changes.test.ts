@@ -5,22 +5,31 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, it, type TestContext } from "node:test";
 import { callerVariables } from "../support/cli-caller.ts";
-import { type Ran, type RunOptions, coffer } from "../support/cli-kit.ts";
+import type { Ran, RunOptions } from "../support/cli-kit.ts";
+import { commandHere } from "../support/command-here.ts";
 import { API, ServerKit, WEB } from "../support/server-kit.ts";
 import { until } from "../support/until.ts";
 
 describe("the commands of a secret's life", () => {
   let kit: ServerKit;
   let env: Record<string, string>;
+  const folder = process.cwd();
   before(async () => {
     kit = await ServerKit.start();
     env = callerVariables(kit, API, "api");
+    process.chdir(kit.folder);
   });
-  after(() => kit.stop());
+  after(() => {
+    process.chdir(folder);
+    return kit.stop();
+  });
 
-  /** Runs a command as the workload "api". The arguments are separated by spaces. */
-  const run = (line: string, options: RunOptions = {}): Promise<Ran> =>
-    coffer(line.split(" "), { cwd: kit.folder, ...options, env: { ...env, ...options.env } });
+  /**
+   * Runs a command as the workload "api", in this process. Other tests run the same commands as processes. The arguments
+   * are separated by spaces.
+   */
+  const run = (line: string, { env: more, input = "" }: RunOptions = {}): Promise<Ran> =>
+    commandHere(line.split(" "), { input, env: { ...env, ...more } });
 
   /** Runs a command that succeeds, and returns its standard output. */
   async function ok(line: string, options: RunOptions = {}): Promise<string> {
@@ -280,7 +289,7 @@ describe("the commands of a secret's life", () => {
   it("shows and changes settings", async () => {
     const path = "shop/api/settings";
     await ok(`metadata set ${path} --max-versions 20 --labels a=b,c=d --default-ttl 36h --cas-required`);
-    await coffer(["metadata", "set", path, "--description", "two words"], { env });
+    await commandHere(["metadata", "set", path, "--description", "two words"], { env });
     assert.equal(
       await ok(`metadata get ${path}`),
       "SETTING       VALUE\nmax-versions  20\nlabels        a=b,c=d\ndescription   two words\n" +

@@ -1,5 +1,6 @@
 import { DetailType, badRequest, errorInfo } from "../../src/contract/error-details.ts";
 import { runToEnd } from "../support/cli-kit.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 import { type Access, type Answer, type Stack, lines, succeeded } from "../support/stack.ts";
 
 /** An error detail as buf curl prints it, not decoded. */
@@ -18,7 +19,8 @@ interface Failure {
 export function bufCurl({ address, roots, cert, key }: Access, reflection: "grpc-v1" | "grpc-v1alpha"): Stack {
   const url = `https://${address}`;
   const identity = ["--cacert", roots, "--cert", cert, "--key", key];
-  const flags = ["curl", "--protocol", "grpc", "--reflect-protocol", reflection, "--timeout", "60s", ...identity];
+  const timeout = ["--timeout", `${PATIENCE_MS}ms`];
+  const flags = ["curl", "--protocol", "grpc", "--reflect-protocol", reflection, ...timeout, ...identity];
   const run = (...more: string[]) => runToEnd("node_modules/.bin/buf", [...flags, ...more], {});
   return {
     services: async () => lines(await run("--list-services", url)),

@@ -18,7 +18,7 @@ with grpc.secure_channel(address, credentials) as channel:
     calls = []
     for line in sys.stdin:
         method, request = line.split(" ")
-        calls.append(channel.unary_unary(method).future(base64.b64decode(request), timeout=60))
+        calls.append(channel.unary_unary(method).future(base64.b64decode(request), timeout=300))
     for call in calls:
         code = call.code()
         answer = call.result() if code is grpc.StatusCode.OK else b""

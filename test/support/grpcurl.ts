@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { status as Code } from "@grpc/grpc-js";
 import { type Ran, runToEnd } from "./cli-kit.ts";
 import { findProgram } from "./executable.ts";
+import { PATIENCE_MS } from "./patience.ts";
 import { type Access, type Answer, type Stack, lines, succeeded } from "./stack.ts";
 
 /** The command that installs the version of grpcurl that these tests use. */
@@ -35,7 +36,7 @@ export type RunGrpcurl = (flags: readonly string[], ...verbs: readonly string[])
 
 /** grpcurl as one workload. */
 export function runGrpcurl(program: string, { address, roots, cert, key }: Access): RunGrpcurl {
-  const identity = ["-cacert", roots, "-cert", cert, "-key", key, "-max-time", "60"];
+  const identity = ["-cacert", roots, "-cert", cert, "-key", key, "-max-time", `${PATIENCE_MS / 1000}`];
   return (flags, ...verbs) => runToEnd(program, [...identity, ...flags, address, ...verbs], {});
 }
 

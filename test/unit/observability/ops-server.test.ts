@@ -140,19 +140,28 @@ function ended(socket: Socket): Promise<void> {
 // Clients that open connections and send nothing, and reconnect as soon as they are disconnected, do not prevent the
 // answer to a probe.
 test("a probe replaces a connection without a request", async () => {
+  let closed = await closedByProbe();
+  while (closed === "some by their timeout") closed = await closedByProbe();
+  assert.deepEqual(closed, [0], "the one that was silent for longest, and no other");
+});
+
+/**
+ * The numbers of the silent connections that the server closes at a probe. A silent connection is also answered with
+ * status 408 and closed after five seconds, which a machine under load can need.
+ */
+async function closedByProbe(): Promise<readonly number[] | "some by their timeout"> {
   const { server } = await setUp();
+  let answered = false;
   const silent = Array.from({ length: 64 }, () => connect(server.address).on("error", () => {}));
   await Promise.all(silent.map((socket) => nextEvent(socket, "connect")));
+  for (const socket of silent) socket.once("data", () => (answered = true));
   const first = ended(silent[0]!);
   assert.equal((await fetch(`http://127.0.0.1:${server.address.port}/livez`)).status, 200);
   await first;
-  assert.deepEqual(
-    silent.map(({ destroyed }) => destroyed),
-    silent.map((socket) => socket === silent[0]),
-    "the one that was silent for longest, and no other",
-  );
+  const closed = [...silent.keys()].filter((number) => silent[number]?.destroyed);
   for (const socket of silent) socket.destroy();
-});
+  return answered ? "some by their timeout" : closed;
+}
 
 // The control of the test above: connections with a response in progress are not closed, and the limit holds.
 test("there are at most 64 connections", async () => {
