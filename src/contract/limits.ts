@@ -83,8 +83,11 @@ export const MAX_REPORTED_PATHS = 10_000;
  */
 export const MAX_REPORTED_PATHS_OF_ALL = 1_000_000;
 
-/** The number of these paths that each SPIFFE ID may have, also beyond {@link MAX_REPORTED_PATHS_OF_ALL}. */
-export const MIN_REPORTED_PATHS_OF_CALLER = MAX_WATCHED;
+/**
+ * The number of these paths that each SPIFFE ID may have, also beyond {@link MAX_REPORTED_PATHS_OF_ALL}: as many as one Watch
+ * can name.
+ */
+export const MIN_REPORTED_PATHS_OF_CALLER = 128;
 
 /** The maximum length of the instance in a Report. */
 export const MAX_INSTANCE_BYTES = 253;

@@ -2,7 +2,7 @@ import type { SecretPath } from "../domain/secret-path.ts";
 import type { OperationCommand } from "./command.ts";
 
 /** An action that a command requires of the policy. */
-export type ActionOfChange = "read" | "write" | "delete" | "destroy";
+type ActionOfChange = "read" | "write" | "delete" | "destroy";
 
 /**
  * Authorizes the commands of a caller, who is named by the SPIFFE ID, by the policy in force. The returned function throws

@@ -18,7 +18,7 @@ export interface PublicationMessage {
 }
 
 /** A policy that replaces the one before. It is numbered as a publication, so both have one order. */
-export interface PolicyReplacement {
+interface PolicyReplacement {
   readonly kind: "policy";
   readonly number: number;
   readonly policy: PolicyMessage;

@@ -7,6 +7,8 @@ import { element, octetString, sequence } from "../support/der-writer.ts";
 import { MAX_SIGNATURE_CHECKS } from "../../src/spiffe/path-search.ts";
 import { parseCertificate } from "../../src/x509/certificate.ts";
 import { bundle, example, forge, ID, NOW, other, TRUST, trust, workload } from "../support/chain-world.ts";
+import { type CertificateFilter, NO_FILTER } from "../../src/admission/certificate-filter.ts";
+import { FILTER } from "../support/loaded-filter.ts";
 import { servePeers } from "./peer-server.ts";
 import { bare } from "./peers.ts";
 
@@ -24,13 +26,19 @@ after(() => {
   TLSSocket.prototype.getPeerX509Certificate = original;
 });
 
+/** A server without the filter, which refuses chains of more certificates than a search checks signatures. */
+const UNFILTERED = { filter: NO_FILTER };
+
 /**
  * The verdicts of one server on these chains, presented one after the other, and how often it read a chain.
  */
-async function inTurn(row: Parameters<typeof servePeers>[0], ...chains: readonly (readonly Buffer[])[]) {
+async function inTurn(
+  { filter = FILTER, ...row }: Parameters<typeof servePeers>[0] & { readonly filter?: CertificateFilter },
+  ...chains: readonly (readonly Buffer[])[]
+) {
   const before = reads;
   const shown = chains.map((chain) => ({ chain }));
-  const replies = await servePeers(row, shown, bare);
+  const replies = await servePeers(row, shown, bare, filter);
   const verdicts = replies.map(({ refused, handled }) => [...refused.map(({ reason }) => reason), ...handled].join());
   return { verdicts, reads: reads - before };
 }
@@ -133,19 +141,21 @@ describe("over TLS, one server", () => {
     const [leaf] = workload({}, intermediate);
     for (const keyType of ["rsa-2048", "ed25519"] as const) {
       const lookalikes = lookalikesOf(intermediate.spec.subject!, leaf!, { key: newKey(keyType) });
-      assert.deepEqual((await inTurn({}, [leaf!, ...lookalikes, intermediate.der])).verdicts, [ID], keyType);
+      assert.deepEqual((await inTurn(UNFILTERED, [leaf!, ...lookalikes, intermediate.der])).verdicts, [ID], keyType);
     }
     const bare = example.intermediate({ keyIds: false });
     const [below] = workload({}, bare);
     const lookalikes = lookalikesOf(bare.spec.subject!, below!);
-    assert.deepEqual((await inTurn({}, [below!, bare.der, ...lookalikes])).verdicts, [ID]);
+    assert.deepEqual((await inTurn(UNFILTERED, [below!, bare.der, ...lookalikes])).verdicts, [ID]);
   });
 
   it("finds the path although a workload adds certificates with the name of a CA that has no key identifier", async () => {
     const authority = forge.ca("spiffe://example.org", { keyIds: false, subject: commonName("bare") });
     const chain = workload({}, authority.intermediate());
     const lookalikes = lookalikesOf(commonName("bare"), chain[1]!);
-    assert.deepEqual((await inTurn({ bundles: trust(authority) }, [...chain, ...lookalikes])).verdicts, [ID]);
+    assert.deepEqual((await inTurn({ ...UNFILTERED, bundles: trust(authority) }, [...chain, ...lookalikes])).verdicts, [
+      ID,
+    ]);
   });
 
   // OpenSSL compares the issuer's serial number as well, so it skips certificates that the verifier tries.
@@ -161,8 +171,10 @@ describe("over TLS, one server", () => {
     const [leaf] = workload(spec, intermediate);
     const attack = [leaf!, ...lookalikesOf(intermediate.spec.subject!, leaf!), intermediate.der];
     const sibling = workload({ ...spec, id: "spiffe://example.org/sibling" }, intermediate);
-    const { verdicts } = await inTurn({}, attack, attack, sibling);
+    const { verdicts } = await inTurn(UNFILTERED, attack, attack, sibling);
     assert.deepEqual(verdicts, ["too-much-work", "chain-not-read", "spiffe://example.org/sibling"]);
+    const filtered = await inTurn({}, attack, attack, sibling);
+    assert.deepEqual(filtered.verdicts, ["chain-too-long", "chain-too-long", "spiffe://example.org/sibling"]);
   });
 });
 

@@ -42,7 +42,7 @@ describe("the figures of docs/operations.md", () => {
       documented,
       [one, ten].map((bytes) => bytes.toLocaleString("en")),
     );
-    assert.equal(one, 170 + path.length + 251 + 6 + "password".length + 256);
+    assert.equal(one, 190 + path.length + 251 + 6 + "password".length + 256);
   });
 
   it("match coffer_store_bytes with several threads", async () => {

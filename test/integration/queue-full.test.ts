@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { MAX_UNANSWERED_CHANGES } from "../../src/store/bounded-changes.ts";
 import type { Caller } from "../support/server-kit.ts";
 import { type ServerProcess, Site } from "../support/server-process.ts";
@@ -57,14 +58,22 @@ async function stallDisk(): Promise<void> {
   await until("the store thread stands still", () => existsSync(file("stalled")));
 }
 
-/** Each caller makes Puts. Their results arrive in `answers`. */
-function putAll(callers: readonly Caller[], each: number, answers: string[]): Promise<void>[] {
-  return callers.flatMap((caller, n) =>
-    Array.from({ length: each }, async (_, i) => {
-      const { code, reason } = await caller.put({ path: `p/${n}/${i}`, data: { v: "x" } });
-      answers.push(code === "OK" ? code : String(reason));
-    }),
-  );
+/**
+ * Each caller makes Puts, one in each turn of the event loop: the server closes a connection whose client does not answer its
+ * PING, and on a slow machine all Puts together take too long. Their results arrive in `answers`.
+ */
+async function putAll(callers: readonly Caller[], each: number, answers: string[]): Promise<Promise<void>[]> {
+  const puts: Promise<void>[] = [];
+  for (let i = 0; i < each; i++) {
+    for (const [n, caller] of callers.entries()) puts.push(putOne(caller, `p/${n}/${i}`, answers));
+    await setImmediate();
+  }
+  return puts;
+}
+
+async function putOne(caller: Caller, path: string, answers: string[]): Promise<void> {
+  const { code, reason, message } = await caller.put({ path, data: { v: "x" } });
+  answers.push(code === "OK" ? code : (reason ?? `${code}: ${message}`));
 }
 
 describe("a server with three fronts whose disk stalls", () => {
@@ -78,7 +87,7 @@ describe("a server with three fronts whose disk stalls", () => {
     );
     await stallDisk();
     const answers: string[] = [];
-    const puts = putAll(callers, PUTS, answers);
+    const puts = await putAll(callers, PUTS, answers);
     await until("the Puts above the limit are refused", () => answers.length >= puts.length - MAX_UNANSWERED_CHANGES);
     assert.deepEqual(new Set(answers), new Set(["QUEUE_FULL"]));
     assert.equal((await callers[0]!.get({ path: "none" })).code, "NOT_FOUND");
@@ -97,7 +106,7 @@ describe("a server with three fronts whose disk stalls", () => {
     const [other, ...busy] = await connected(server, ["other", ...Array<string>(CONNECTIONS).fill("busy")]);
     await stallDisk();
     const answers: string[] = [];
-    const puts = putAll(busy, PUTS_EACH, answers);
+    const puts = await putAll(busy, PUTS_EACH, answers);
     await until("Puts of the busy caller are refused", () => answers.length >= puts.length - MAX_UNANSWERED_CHANGES);
     const put = other!.put({ path: "p/other", data: { v: "x" } });
     // Its front has seen the Put, because it answers a later call on the same connection.
