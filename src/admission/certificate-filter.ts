@@ -74,8 +74,8 @@ const DEFAULT_MAX_CERT_LIST = 100 * 1024;
 
 /**
  * OpenSSL passes each message of a handshake to a callback after it has received it and before it processes it. If the
- * certificates must not be decoded, the callback makes the message unreadable. After a Certificate message it is removed from
- * the connection, because OpenSSL would also call it for each record of data.
+ * certificates must not be decoded, the callback makes the message unreadable. The callback is removed from a connection after
+ * the first message that passes, because OpenSSL would also call it for each record of data.
  */
 class OpenSslFilter implements CertificateFilter {
   readonly #koffi: Koffi;
